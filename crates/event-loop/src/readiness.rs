@@ -1,0 +1,125 @@
+//! Waiting for one descriptor, the way every transport does: try the syscall first, wait only after `EAGAIN`.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::OnceLock;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use crate::register::register;
+
+/// A non-blocking descriptor registered with tokio: for reading at once, for writing only when a write first blocks.
+///
+/// The two interests never share a registration. A socket is writable nearly always, and every message that its
+/// peer takes off raises a fresh `EPOLLOUT` edge: a reader would be woken for each. Writing therefore waits on a
+/// duplicate of the descriptor, made at the first `EAGAIN`.
+///
+/// Register a stream socket only once it is connected: before that the kernel reports `EPOLLHUP`, which tokio
+/// remembers for the life of the registration.
+#[derive(Debug)]
+pub struct Readiness {
+    read: AsyncFd<OwnedFd>,
+    write: OnceLock<AsyncFd<OwnedFd>>,
+}
+
+impl Readiness {
+    /// Registers `fd`, which must be non-blocking already. Needs a tokio context (see [`tokio::runtime::Handle::enter`]).
+    ///
+    /// # Errors
+    /// What `epoll_ctl(2)` says: `EPERM` for a descriptor that cannot be polled (a regular file), `ENOSPC` when
+    /// `/proc/sys/fs/epoll/max_user_watches` is used up.
+    pub fn new(fd: OwnedFd) -> io::Result<Self> {
+        Ok(Self { read: register(fd, Interest::READABLE)?, write: OnceLock::new() })
+    }
+
+    /// Waits until reading may succeed. Call it after the syscall said `EAGAIN`: what tokio remembers from before
+    /// is forgotten first.
+    ///
+    /// # Errors
+    /// When the runtime has been shut down.
+    pub fn poll_read(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let mut guard = ready!(self.read.poll_read_ready(cx))?;
+            // A closed state is never cleared by tokio, so waiting for it to change would spin.
+            if guard.ready().is_read_closed() {
+                return Poll::Ready(Ok(()));
+            }
+            guard.clear_ready();
+        }
+    }
+
+    /// Waits until writing may succeed; like [`poll_read`](Self::poll_read), after an `EAGAIN`.
+    ///
+    /// # Errors
+    /// Those of `fcntl(F_DUPFD_CLOEXEC)` and of registering, the first time; later, a runtime that was shut down.
+    pub fn poll_write(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.write.get().is_none() {
+            // Registering reports the state as it is now, so nothing that happened since `EAGAIN` is missed.
+            let duplicate = register(self.as_fd().try_clone_to_owned()?, Interest::WRITABLE)?;
+            let _ = self.write.set(duplicate);
+        }
+        let Some(write) = self.write.get() else { return Poll::Pending };
+        loop {
+            let mut guard = ready!(write.poll_write_ready(cx))?;
+            if guard.ready().is_write_closed() || is_writable_now(self.as_fd()) {
+                return Poll::Ready(Ok(()));
+            }
+            guard.clear_ready();
+        }
+    }
+
+    /// Runs `attempt` until it no longer says `WouldBlock`, waiting for readability in between.
+    ///
+    /// # Errors
+    /// Those of `attempt`, and of [`poll_read`](Self::poll_read).
+    pub async fn read_with<R>(&self, mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<R>) -> io::Result<R> {
+        loop {
+            match attempt(self.as_fd()) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                outcome => return outcome,
+            }
+            std::future::poll_fn(|cx| self.poll_read(cx)).await?;
+        }
+    }
+
+    /// Runs `attempt` until it no longer says `WouldBlock`, waiting for room in between.
+    ///
+    /// # Errors
+    /// Those of `attempt`, and of [`poll_write`](Self::poll_write).
+    pub async fn write_with<R>(&self, mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<R>) -> io::Result<R> {
+        loop {
+            match attempt(self.as_fd()) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                outcome => return outcome,
+            }
+            std::future::poll_fn(|cx| self.poll_write(cx)).await?;
+        }
+    }
+
+    /// Takes the descriptor back; nothing of tokio's touches it any more.
+    #[must_use]
+    pub fn into_fd(self) -> OwnedFd {
+        self.read.into_inner()
+    }
+}
+
+impl AsFd for Readiness {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.read.get_ref().as_fd()
+    }
+}
+
+impl AsRawFd for Readiness {
+    fn as_raw_fd(&self) -> RawFd {
+        self.read.get_ref().as_raw_fd()
+    }
+}
+
+/// Whether the descriptor would take a write at this moment; an error or a hang-up counts, for the write reports it.
+fn is_writable_now(fd: BorrowedFd<'_>) -> bool {
+    let mut poll = [rustix::event::PollFd::new(&fd, rustix::event::PollFlags::OUT)];
+    let now = rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 };
+    rustix::event::poll(&mut poll, Some(&now)).map_or(true, |count| count > 0)
+}
