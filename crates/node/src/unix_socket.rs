@@ -1,0 +1,293 @@
+//! One AF_UNIX socket: its descriptor, its waits, and the stream of bytes through it.
+
+use std::cell::{Cell, RefCell};
+use std::os::fd::{AsRawFd, IntoRawFd};
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll, Waker};
+
+use napi::Either;
+use napi::bindgen_prelude::{Buffer, Int32Array, Uint8Array};
+use napi_derive::napi;
+use nearwire_event_loop::{Member, Readiness};
+use nearwire_unix::{Kind, Socket};
+use rustix::io::Errno;
+use rustix::net::Shutdown;
+
+use crate::{address, adopt};
+use crate::event_loop::EventLoop;
+use crate::failure::{CLOSED, Failure, count};
+use crate::outbox::Outbox;
+
+/// Which of the three AF_UNIX socket types, numbered as `SOCK_STREAM`, `SOCK_DGRAM` and `SOCK_SEQPACKET` are.
+pub(crate) fn kind(number: i32) -> Kind {
+    match number {
+        2 => Kind::Datagram,
+        5 => Kind::Seqpacket,
+        _ => Kind::Stream,
+    }
+}
+
+/// An AF_UNIX socket. Reads and writes answer a count or a negated errno; after `-EAGAIN` the socket's token comes when
+/// it is worth trying again.
+#[napi]
+pub struct UnixSocket {
+    pub(crate) inner: Rc<Inner>,
+}
+
+pub(crate) struct Inner {
+    event_loop: Rc<nearwire_event_loop::EventLoop>,
+    slot: u32,
+    socket: RefCell<Option<Socket>>,
+    outbox: RefCell<Option<Outbox>>,
+    /// The loop is held while the outbox has something that the kernel has not.
+    holding: Cell<bool>,
+    busy_microseconds: Cell<u32>,
+    reader: Waker,
+    writer: Waker,
+}
+
+impl Inner {
+    /// Runs `with` on the open socket.
+    pub(crate) fn with<R>(&self, with: impl FnOnce(&Socket) -> Result<R, Errno>) -> Result<R, Errno> {
+        self.socket.borrow().as_ref().map_or(Err(CLOSED), with)
+    }
+
+    /// Asks for the reading token when `outcome` is that nothing is there yet.
+    pub(crate) fn or_wait_to_read<R>(&self, outcome: Result<R, Errno>) -> Result<R, Errno> {
+        if matches!(outcome, Err(Errno::AGAIN)) {
+            self.wait(&self.reader, Readiness::poll_read);
+        }
+        outcome
+    }
+
+    /// Asks for the writing token when `outcome` is that there is no room yet.
+    pub(crate) fn or_wait_to_write<R>(&self, outcome: Result<R, Errno>) -> Result<R, Errno> {
+        if matches!(outcome, Err(Errno::AGAIN)) {
+            self.wait(&self.writer, Readiness::poll_write);
+        }
+        outcome
+    }
+
+    fn wait(&self, waker: &Waker, poll: fn(&Readiness, &mut Context<'_>) -> Poll<std::io::Result<()>>) {
+        let socket = self.socket.borrow();
+        let Some(socket) = socket.as_ref() else { return };
+        // An error here is the socket's; the next attempt reports it.
+        let ready = self.event_loop.with_driver(|_| poll(socket.readiness(), &mut Context::from_waker(waker)).is_ready());
+        if ready == Some(true) {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn flush_outbox(&self, rest: &[u8]) -> Result<usize, Errno> {
+        let mut outbox = self.outbox.borrow_mut();
+        let outcome = self.with(|socket| match outbox.as_mut() {
+            Some(outbox) => outbox.write_through(socket, rest),
+            None => socket.try_write(rest),
+        });
+        let empty = outbox.as_ref().is_none_or(Outbox::is_empty);
+        drop(outbox);
+        let failed = matches!(outcome, Err(errno) if errno != Errno::AGAIN);
+        if (empty || failed) && self.holding.replace(false) {
+            self.event_loop.release();
+        }
+        if matches!(outcome, Ok(written) if written < rest.len()) {
+            self.wait(&self.writer, Readiness::poll_write);
+        }
+        self.or_wait_to_write(outcome)
+    }
+
+    fn take(&self) -> Option<Socket> {
+        if self.holding.replace(false) {
+            self.event_loop.release();
+        }
+        self.outbox.take();
+        self.event_loop.leave(self.slot);
+        self.socket.take()
+    }
+}
+
+impl Member for Inner {
+    fn flush(&self) {
+        match self.flush_outbox(&[]) {
+            Ok(_) | Err(Errno::AGAIN) => {}
+            Err(errno) => {
+                if let Some(outbox) = self.outbox.borrow_mut().as_mut() {
+                    outbox.fail(errno);
+                }
+                self.writer.wake_by_ref();
+            }
+        }
+    }
+
+    fn close(&self) {
+        self.event_loop.with_driver(|_| drop(self.socket.take()));
+    }
+}
+
+#[napi]
+impl UnixSocket {
+    /// Two connected sockets of a kind.
+    #[napi]
+    pub fn pair(event_loop: &EventLoop, kind_number: i32, left_slot: u32, right_slot: u32) -> Either<Vec<UnixSocket>, Failure> {
+        let made = event_loop.inner().with_driver(|_| Socket::pair(kind(kind_number)));
+        match made {
+            Some(Ok((left, right))) => {
+                Either::A(vec![Self::wrap(event_loop, left_slot, left), Self::wrap(event_loop, right_slot, right)])
+            }
+            Some(Err(error)) => Either::B(error.into()),
+            None => Either::B(Failure::closed("socketpair")),
+        }
+    }
+
+    /// Adopts a descriptor; on failure it stays the caller's, as it was.
+    #[napi]
+    pub fn adopt(event_loop: &EventLoop, slot: u32, kind_number: i32, fd: i32) -> Either<UnixSocket, Failure> {
+        match event_loop.inner().with_driver(|_| adopt::socket(fd, kind(kind_number))) {
+            Some(Ok(socket)) => Either::A(Self::wrap(event_loop, slot, socket)),
+            Some(Err(error)) => Either::B(error.into()),
+            None => Either::B(Failure::closed("getsockopt")),
+        }
+    }
+
+    /// The descriptor, or -1 once it is gone.
+    #[napi(getter)]
+    pub fn fd(&self) -> i32 {
+        self.inner.socket.borrow().as_ref().map_or(-1, |socket| socket.readiness().as_raw_fd())
+    }
+
+    /// Closes the descriptor.
+    #[napi]
+    pub fn close(&self) {
+        let socket = self.inner.take();
+        self.inner.event_loop.with_driver(|_| drop(socket));
+    }
+
+    /// Gives the descriptor up without closing it; -1 when it is gone already.
+    #[napi]
+    pub fn detach(&self) -> i32 {
+        let socket = self.inner.take();
+        self.inner.event_loop.with_driver(|_| socket.map_or(-1, |socket| socket.into_fd().into_raw_fd())).unwrap_or(-1)
+    }
+
+    /// Reads into `into[start..end]`. Zero is the end of the stream.
+    #[napi]
+    pub fn read(&self, mut into: Uint8Array, start: u32, end: u32) -> i32 {
+        // SAFETY: JavaScript is not running while the kernel writes, and no other view of the bytes is held.
+        let Some(room) = (unsafe { into.as_mut() }).get_mut(start as usize..end as usize) else {
+            return -Errno::FAULT.raw_os_error();
+        };
+        let busy = self.inner.busy_microseconds.get();
+        let outcome = self.inner.with(|socket| {
+            if busy == 0 { socket.try_read(room) } else { socket.try_read_busy(room, busy) }
+        });
+        count(self.inner.or_wait_to_read(outcome))
+    }
+
+    /// How long `read()` tries before it waits, in microseconds.
+    #[napi]
+    pub fn busy_poll(&self, microseconds: u32) {
+        self.inner.busy_microseconds.set(microseconds);
+    }
+
+    /// Writes what is in the outbox and then `from[start..end]`; answers how much of the latter went out. Less than all
+    /// of it, or `-EAGAIN`, means that the writing token comes.
+    #[napi]
+    pub fn write(&self, from: &[u8], start: u32, end: u32) -> i32 {
+        match from.get(start as usize..end as usize) {
+            Some(bytes) => count(self.inner.flush_outbox(bytes)),
+            None => -Errno::FAULT.raw_os_error(),
+        }
+    }
+
+    /// Writes what is in the outbox: zero when all of it went out.
+    #[napi]
+    pub fn flush(&self) -> i32 {
+        count(self.inner.flush_outbox(&[]))
+    }
+
+    /// Sets up the outbox: a buffer that JavaScript appends to, and `[tail, head, errno]`.
+    #[napi]
+    pub fn open_outbox(&self, buffer: Uint8Array, control: Int32Array) -> bool {
+        let outbox = Outbox::new(buffer, control);
+        let opened = outbox.is_some();
+        *self.inner.outbox.borrow_mut() = outbox;
+        opened
+    }
+
+    /// Replaces the outbox's buffer by a larger one with the same content.
+    #[napi]
+    pub fn grow_outbox(&self, buffer: Uint8Array) {
+        if let Some(outbox) = self.inner.outbox.borrow_mut().as_mut() {
+            outbox.replace(buffer);
+        }
+    }
+
+    /// Has the outbox flushed before the loop blocks, and keeps the process alive until it is.
+    #[napi]
+    pub fn mark_dirty(&self) {
+        if !self.inner.holding.replace(true) {
+            self.inner.event_loop.hold();
+        }
+        self.inner.event_loop.mark_dirty(Rc::clone(&self.inner) as Rc<dyn Member>);
+    }
+
+    /// Shuts down reading (0), writing (1) or both (2), as `shutdown(2)` numbers them.
+    #[napi]
+    pub fn shutdown(&self, how: i32) -> Option<Failure> {
+        let how = match how {
+            0 => Shutdown::Read,
+            1 => Shutdown::Write,
+            _ => Shutdown::Both,
+        };
+        match self.inner.socket.borrow().as_ref() {
+            Some(socket) => socket.shutdown(how).err().map(Failure::from),
+            None => Some(Failure::closed("shutdown")),
+        }
+    }
+
+    /// The socket's own address.
+    #[napi]
+    pub fn local_address(&self) -> Either<Buffer, Failure> {
+        self.address("getsockname", Socket::local_address)
+    }
+
+    /// The address of the peer.
+    #[napi]
+    pub fn remote_address(&self) -> Either<Buffer, Failure> {
+        self.address("getpeername", Socket::peer_address)
+    }
+}
+
+impl UnixSocket {
+    pub(crate) fn wrap(event_loop: &EventLoop, slot: u32, socket: Socket) -> Self {
+        Self::enter(event_loop.inner(), slot, socket)
+    }
+
+    pub(crate) fn enter(event_loop: &Rc<nearwire_event_loop::EventLoop>, slot: u32, socket: Socket) -> Self {
+        let inner = Rc::new(Inner {
+            event_loop: Rc::clone(event_loop),
+            slot,
+            socket: RefCell::new(Some(socket)),
+            outbox: RefCell::default(),
+            holding: Cell::default(),
+            busy_microseconds: Cell::default(),
+            reader: event_loop.token_waker(slot * 2),
+            writer: event_loop.token_waker(slot * 2 + 1),
+        });
+        let member: Weak<dyn Member> = Rc::downgrade(&(Rc::clone(&inner) as Rc<dyn Member>));
+        event_loop.join(slot, member);
+        Self { inner }
+    }
+
+    fn address(
+        &self,
+        syscall: &str,
+        get: fn(&Socket) -> nearwire_unix::Result<nearwire_unix::Address>,
+    ) -> Either<Buffer, Failure> {
+        match self.inner.socket.borrow().as_ref().map(get) {
+            Some(Ok(found)) => Either::A(address::encode(&found)),
+            Some(Err(error)) => Either::B(error.into()),
+            None => Either::B(Failure::closed(syscall)),
+        }
+    }
+}

@@ -1,0 +1,254 @@
+import * as check from '../arguments.js'
+import { SocketError } from '../errors.js'
+import type { Closable } from '../handle.js'
+import { END, iterate } from '../iterate.js'
+import { WAIT } from '../waits.js'
+import { type Codec, rawCodec } from './codecs.js'
+import { FOUND, type Framing, type FramingOptions, lengthPrefix, type Scanner, TOO_LONG } from './framing.js'
+import { MessageBatch } from './message-batch.js'
+import { slab } from './slab.js'
+import type { UnixStream } from './stream.js'
+
+const EAGAIN = 11
+const DEFAULT_MAX_LENGTH = 16 * 1024 * 1024
+/** Messages up to this size are coalesced; larger ones go to the kernel from where they are. */
+const LARGEST_COALESCED = 16 * 1024
+
+/** Messages over a stream. Iterating it receives them. */
+export class FramedStream<T = Buffer, Sent = Uint8Array | string> implements AsyncIterable<T>, Closable {
+  readonly #stream: UnixStream
+  readonly #framing: Framing
+  readonly #codec: Codec<T, Sent>
+  readonly #raw: boolean
+  readonly #maxLength: number
+  readonly #scanner: Scanner
+  /** Bytes that were read and not taken yet: `#buffer[#start..#end]`. */
+  #buffer = slab.buffer
+  #start = 0
+  #end = 0
+  #ended = false
+  #failure: SocketError | undefined
+  readonly #nextMessage = (): IteratorResult<T, undefined> | typeof WAIT => this.#receive()
+  readonly #nextBatch = (): IteratorResult<MessageBatch<T>, undefined> | typeof WAIT => this.#receiveBatch()
+
+  /** @internal Use `stream.framed()`. */
+  constructor(stream: UnixStream, options: FramingOptions<T, Sent> | undefined) {
+    const { framing = lengthPrefix(), maxLength = DEFAULT_MAX_LENGTH, codec } = check.options('options', options)
+    if (typeof framing !== 'object' || typeof framing.scanner !== 'function') {
+      throw check.invalidType('options.framing', framing, 'what lengthPrefix() or delimiter() answers')
+    }
+    if (codec !== undefined && (typeof codec?.encode !== 'function' || typeof codec.decode !== 'function')) {
+      throw check.invalidType('options.codec', codec, 'an object with encode() and decode()')
+    }
+    this.#maxLength = check.integer('options.maxLength', maxLength, 1, Math.min(framing.longest, 0x7fff_ffff))
+    this.#stream = stream
+    this.#framing = framing
+    this.#raw = codec === undefined || (codec as unknown) === rawCodec
+    this.#codec = codec ?? (rawCodec as unknown as Codec<T, Sent>)
+    this.#scanner = framing.scanner(this.#maxLength)
+  }
+
+  /** The stream underneath: its peer, its addresses. */
+  get stream(): UnixStream {
+    return this.#stream
+  }
+
+  /**
+   * Sends one message. Small ones are coalesced and leave before the loop blocks, or at `flush()`. A promise comes back
+   * when the kernel is not keeping up: wait for it before sending more. A `Uint8Array` over 16 KiB is sent from where it
+   * is; do not change it before `flush()` settles.
+   *
+   * Throws `ERR_MESSAGE_TOO_LONG` (RangeError), `ERR_DELIMITER_IN_MESSAGE`, what the codec throws, and after a failure
+   * that failure: `EPIPE`, `ECONNRESET`, `ERR_SOCKET_CLOSED`.
+   */
+  send(message: Sent): void | Promise<void> {
+    const encoded = this.#codec.encode(message)
+    const payload = typeof encoded === 'string' ? Buffer.from(encoded) : encoded
+    if (!(payload instanceof Uint8Array)) {
+      throw check.invalidType('message', message, this.#raw ? 'a Uint8Array, a Buffer or a string' : 'encoded to bytes')
+    }
+    const length = payload.length
+    const framing = this.#framing
+    if (length > this.#maxLength) throw this.#tooLongToSend(length)
+    framing.check(payload)
+    const header = framing.headerLength(length)
+    const trailer = framing.trailer
+    const outgoing = this.#stream.outgoing
+    if (length <= LARGEST_COALESCED) {
+      const total = header + length + trailer.length
+      const at = outgoing.reserve(total)
+      if (at !== -1) {
+        const outbox = outgoing.outbox
+        framing.writeHeader(outbox, at, length)
+        outbox.set(payload, at + header)
+        if (trailer.length > 0) outbox.set(trailer, at + header + length)
+        outgoing.commit(at + total)
+        return outgoing.pressure()
+      }
+    }
+    return this.#sendApart(payload, header, trailer)
+  }
+
+  /** Settles when everything sent so far is in the kernel; rejects with the failure that kept it from there. */
+  flush(): Promise<void> {
+    return this.#stream.outgoing.flush()
+  }
+
+  /**
+   * Messages until the peer ends. Throws `ERR_UNEXPECTED_END` when it ends within a message and `ERR_MESSAGE_TOO_LONG`
+   * when it announces one over `maxLength`, each after the whole messages before it; `ECONNRESET`.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<T> {
+    return iterate(this.#stream.reads, this.#nextMessage)
+  }
+
+  /** The messages that came in together, together: for programs to which a promise a message is too dear. */
+  batches(): AsyncIterableIterator<MessageBatch<T>> {
+    return iterate(this.#stream.reads, this.#nextBatch)
+  }
+
+  close(): Promise<void> {
+    return this.#stream.close()
+  }
+
+  get closed(): Promise<void> {
+    return this.#stream.closed
+  }
+
+  ref(): this {
+    this.#stream.ref()
+    return this
+  }
+
+  unref(): this {
+    this.#stream.unref()
+    return this
+  }
+
+  get fd(): number {
+    return this.#stream.fd
+  }
+
+  detach(): number {
+    if (this.#start < this.#end) {
+      throw new SocketError({
+        code: 'ERR_READ_AHEAD', errno: 0, syscall: 'detach',
+        explanation: `${this.#end - this.#start} bytes were read ahead and would be lost`,
+      })
+    }
+    return this.#stream.detach()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #receive(): IteratorResult<T, undefined> | typeof WAIT {
+    for (;;) {
+      const scanner = this.#scanner
+      if (this.#start < this.#end) {
+        const buffer = this.#buffer
+        const outcome = scanner.scan(buffer, this.#start, this.#end)
+        if (outcome === FOUND) {
+          this.#start = scanner.next
+          const bytes = buffer.subarray(scanner.start, scanner.end)
+          return { done: false, value: this.#raw ? bytes as T : this.#codec.decode(bytes) }
+        }
+        if (outcome === TOO_LONG) throw this.#tooLongToReceive()
+      }
+      const filled = this.#fill()
+      if (filled === WAIT) return WAIT
+      if (!filled) return END
+    }
+  }
+
+  #receiveBatch(): IteratorResult<MessageBatch<T>, undefined> | typeof WAIT {
+    for (;;) {
+      const scanner = this.#scanner
+      const buffer = this.#buffer
+      const batch = new MessageBatch<T>(buffer, this.#codec)
+      let outcome = 0
+      let at = this.#start
+      const end = this.#end
+      while (at < end && (outcome = scanner.scan(buffer, at, end)) === FOUND) {
+        batch.add(scanner.start, scanner.end)
+        at = scanner.next
+      }
+      this.#start = at
+      if (batch.length > 0) return { done: false, value: batch }
+      if (outcome === TOO_LONG) throw this.#tooLongToReceive()
+      const filled = this.#fill()
+      if (filled === WAIT) return WAIT
+      if (!filled) return END
+    }
+  }
+
+  /** Reads more behind what is here; false at the end. */
+  #fill(): boolean | typeof WAIT {
+    if (this.#failure !== undefined) throw this.#failure
+    if (this.#ended) return false
+    const have = this.#end - this.#start
+    const missing = have === 0 ? 1 : Math.max(1, this.#scanner.needed - have)
+    if (this.#buffer === slab.buffer && this.#end === slab.used && slab.buffer.length - this.#end >= missing) {
+      // Nobody has read into the slab since: go on behind our own bytes.
+      return this.#readAt(this.#end)
+    }
+    // The rest of a large message gets memory of its whole length at once, instead of growing piece by piece.
+    slab.makeRoom(Math.max(64 * 1024, have + missing))
+    const { buffer, used } = slab
+    if (have > 0) this.#buffer.copy(buffer, used, this.#start, this.#end)
+    this.#buffer = buffer
+    this.#start = used
+    this.#end = used + have
+    slab.used = this.#end
+    return this.#readAt(this.#end)
+  }
+
+  #readAt(at: number): boolean | typeof WAIT {
+    const count = this.#stream.readNow(this.#buffer, at, this.#buffer.length)
+    if (count === -EAGAIN) return WAIT
+    if (count === 0) {
+      this.#ended = true
+      if (this.#start === this.#end) return false
+      throw this.#failure = new SocketError({
+        code: 'ERR_UNEXPECTED_END', errno: 0, syscall: 'read',
+        explanation: `the peer ended within a message, ${this.#end - this.#start} bytes after its beginning`,
+      })
+    }
+    this.#end = at + count
+    slab.used = this.#end
+    return true
+  }
+
+  #sendApart(payload: Uint8Array, headerLength: number, trailer: Uint8Array): void | Promise<void> {
+    const outgoing = this.#stream.outgoing
+    const header = Buffer.allocUnsafe(headerLength)
+    this.#framing.writeHeader(header, 0, payload.length)
+    const parts = payload.length <= LARGEST_COALESCED ? [Buffer.concat([header, payload, trailer])] : [header, payload, trailer]
+    for (const part of parts) {
+      if (part.length === 0) continue
+      const at = outgoing.reserve(part.length)
+      if (at === -1 || part === payload) {
+        outgoing.push(part)
+      } else {
+        outgoing.outbox.set(part, at)
+        outgoing.commit(at + part.length)
+      }
+    }
+    return outgoing.pressure()
+  }
+
+  #tooLongToSend(length: number): RangeError {
+    return Object.assign(
+      new RangeError(`message must be at most ${this.#maxLength} bytes (maxLength), not ${length}`),
+      { code: 'ERR_MESSAGE_TOO_LONG' },
+    )
+  }
+
+  #tooLongToReceive(): SocketError {
+    return this.#failure = new SocketError({
+      code: 'ERR_MESSAGE_TOO_LONG', errno: 0, syscall: 'read',
+      explanation: `the peer sends a message of ${this.#scanner.length} bytes or more, over the ${this.#maxLength} of maxLength`,
+    })
+  }
+}

@@ -1,0 +1,124 @@
+// What the stream and the seqpacket listener have in common.
+
+import * as check from '../arguments.js'
+import { Handle } from '../handle.js'
+import { iterate } from '../iterate.js'
+import { eventLoop, giveBack, reserveSlot } from '../loop.js'
+import { type Native, native } from '../native.js'
+import { WAIT } from '../waits.js'
+import { decodeAddress, encodeAddress, type EncodedAddress, type UnixAddress, type UnixAddressLike } from './address.js'
+import type { ConnectedType } from './connect.js'
+import { errnoError, unwrap } from './failures.js'
+
+export interface ListenOptions {
+  /** How many connections may wait to be accepted (listen(2); the kernel admits one more). Default 511. */
+  backlog?: number
+  /** Permission bits of the socket file, set before the name appears; the umask applies. Default 0o777. */
+  mode?: number
+  /**
+   * What to do about a socket that has the name already. `'stale'` (default): replace one that nobody listens on;
+   * `true`: replace a live one too, without a moment in which the name leads nowhere; `false`: `EADDRINUSE`. Anything
+   * that is not a socket is never replaced.
+   */
+  takeover?: boolean | 'stale'
+  /** Remove the socket file on close, if it is still the one made here. Default true. */
+  unlinkOnClose?: boolean
+  /** Aborts with the signal's reason. */
+  signal?: AbortSignal
+}
+
+const EAGAIN = 11
+const MAX_BACKLOG = 0x7fff_ffff
+
+/** Opens the native listener of a type. */
+export function listen(type: ConnectedType, to: UnixAddressLike, given: ListenOptions | undefined): Opened {
+  const address = encodeAddress('address', to)
+  const options = check.options('options', given)
+  const takeover = check.oneOf('options.takeover', options.takeover ?? 'stale', [false, 'stale', true] as const)
+  const native_ = {
+    backlog: check.integer('options.backlog', options.backlog ?? 511, 0, MAX_BACKLOG),
+    ...(options.mode === undefined ? {} : { mode: check.integer('options.mode', options.mode, 0, 0o777) }),
+    takeover: takeover === false ? 0 : takeover === 'stale' ? 1 : 2,
+    unlinkOnClose: check.bool('options.unlinkOnClose', options.unlinkOnClose ?? true),
+  }
+  check.signal('options.signal', options.signal)?.throwIfAborted()
+  return open((slot) => native.UnixListener.listen(eventLoop, slot, type, address, native_), address)
+}
+
+/** Adopts a listening descriptor of a type. */
+export function adopt(type: ConnectedType, fd: number): Opened {
+  check.descriptor('fd', fd)
+  return open((slot) => native.UnixListener.adopt(eventLoop, slot, type, fd))
+}
+
+export interface Opened {
+  native: Native.UnixListener
+  slot: number
+}
+
+function open(make: (slot: number) => Native.UnixListener | Native.Failure, address?: EncodedAddress): Opened {
+  const slot = reserveSlot()
+  try {
+    return { native: unwrap(make(slot), address), slot }
+  } catch (error) {
+    giveBack(slot)
+    throw error
+  }
+}
+
+/** A listening socket that makes `S` of each connection. */
+export abstract class Listening<S> extends Handle<Native.UnixListener> implements AsyncIterable<S> {
+  /** The name that clients connect to. */
+  readonly address: UnixAddress
+  protected readonly kind = 'listener'
+  #slot: number | undefined
+  readonly #attempt = (): S | typeof WAIT => this.#accept()
+  readonly #next = (): IteratorResult<S, undefined> | typeof WAIT => {
+    const value = this.#accept()
+    return value === WAIT ? WAIT : { done: false, value }
+  }
+
+  /** @internal */
+  protected constructor({ native, slot }: Opened) {
+    super(native, slot)
+    this.address = decodeAddress(unwrap(native.address()))
+  }
+
+  /** @internal */
+  protected abstract wrap(native: Native.UnixSocket, slot: number): S
+
+  /**
+   * The next connection.
+   * Errors: `EMFILE` or `ENFILE` when out of descriptors (the connection stays queued), `ERR_SOCKET_CLOSED`.
+   */
+  accept(options?: { signal?: AbortSignal }): Promise<S> {
+    try {
+      this.assertOpen('accept')
+      return this.reads.run(this.#attempt, check.signal('options.signal', options?.signal))
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
+  }
+
+  /** Connections, until the listener is closed. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<S> {
+    return iterate(this.reads, this.#next)
+  }
+
+  /** @internal */
+  protected override afterEnd(): void {
+    if (this.#slot !== undefined) giveBack(this.#slot)
+    this.#slot = undefined
+  }
+
+  #accept(): S | typeof WAIT {
+    this.assertOpen('accept')
+    // A slot kept from the last attempt, which found nobody.
+    const slot = this.#slot ??= reserveSlot()
+    const accepted = this.native.accept(slot)
+    if (accepted === -EAGAIN) return WAIT
+    if (typeof accepted === 'number') throw errnoError(accepted, 'accept')
+    this.#slot = undefined
+    return this.wrap(accepted, slot)
+  }
+}

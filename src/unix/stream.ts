@@ -1,0 +1,209 @@
+import { Socket as NetSocket } from 'node:net'
+import type { Duplex } from 'node:stream'
+
+import * as check from '../arguments.js'
+import { SocketError } from '../errors.js'
+import { END, iterate } from '../iterate.js'
+import type { Native } from '../native.js'
+import { WAIT } from '../waits.js'
+import type { EncodedAddress, UnixAddressLike } from './address.js'
+import { connect, type ConnectOptions } from './connect.js'
+import { adoptSocket, Connected, openPair } from './connected.js'
+import { UnixDuplex } from './duplex.js'
+import { errnoError } from './failures.js'
+import { FramedStream } from './framed.js'
+import type { FramingOptions } from './framing.js'
+import { Outgoing } from './outgoing.js'
+import { slab } from './slab.js'
+import { readableOf, writableOf } from './web-streams.js'
+
+const SOCK_STREAM = 1
+const EAGAIN = 11
+
+/**
+ * A connected AF_UNIX stream socket: bytes in order, without boundaries. Iterating it reads whatever is there.
+ */
+export class UnixStream extends Connected implements AsyncIterable<Buffer> {
+  protected readonly kind = 'stream'
+  /** @internal */
+  readonly outgoing: Outgoing
+  readonly #nextChunk = (): IteratorResult<Buffer, undefined> | typeof WAIT => this.#readChunk()
+  #readable: ReadableStream<Uint8Array> | undefined
+  #writable: WritableStream<Uint8Array> | undefined
+  #owner: string | undefined
+
+  private constructor(native: Native.UnixSocket, slot: number, remote?: EncodedAddress) {
+    super(native, slot, remote)
+    this.outgoing = new Outgoing(native, this.hold)
+  }
+
+  /** @internal */
+  static wrap(native: Native.UnixSocket, slot: number, remote?: EncodedAddress): UnixStream {
+    return new UnixStream(native, slot, remote)
+  }
+
+  /**
+   * Connects to a listening stream socket.
+   *
+   * Errors: `ENOENT` (no such file), `ECONNREFUSED` (nobody listens: a stale file), `EACCES` (a permission, named in the
+   * message), `EPROTOTYPE` (another socket type), `ETIMEDOUT`; the signal's reason.
+   */
+  static async connect(address: UnixAddressLike, options?: ConnectOptions): Promise<UnixStream> {
+    const { native, slot, address: remote } = await connect(SOCK_STREAM, address, options)
+    return new UnixStream(native, slot, remote)
+  }
+
+  /** Two streams connected to each other (socketpair(2)). */
+  static pair(): [UnixStream, UnixStream] {
+    const [left, right] = openPair(SOCK_STREAM)
+    return [new UnixStream(left.native, left.slot), new UnixStream(right.native, right.slot)]
+  }
+
+  /**
+   * Adopts a connected stream descriptor, which is this object's from then on.
+   *
+   * Errors: `EBADF`, `ENOTSOCK`, `EAFNOSUPPORT` (not AF_UNIX), `EPROTOTYPE` (not a stream socket), `EINVAL` (a
+   * listener), `ENOTCONN`; the descriptor then stays as it was.
+   */
+  static fromFd(fd: number): UnixStream {
+    const { native, slot } = adoptSocket(SOCK_STREAM, fd)
+    return new UnixStream(native, slot)
+  }
+
+  /**
+   * Reads what is there into `into`, waiting for at least one byte; answers how many, 0 at the end.
+   *
+   * Errors: `ECONNRESET` (the peer closed with unread data), `ERR_SOCKET_CLOSED`, `ERR_STREAM_LOCKED` (a framed stream
+   * or a duplex reads already); the signal's reason.
+   */
+  read(into: Uint8Array, options?: { signal?: AbortSignal }): Promise<number> {
+    try {
+      if (!(into instanceof Uint8Array)) throw check.invalidType('into', into, 'a Uint8Array')
+      if (into.length === 0) throw check.invalidValue('into', into, 'an array with room for at least one byte')
+      this.assertReadable()
+      return this.reads.run(() => this.#readInto(into), check.signal('options.signal', options?.signal))
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
+  }
+
+  /**
+   * Writes all of `data`; settles when the kernel has it. Do not change the bytes before that. A write that is aborted
+   * before its first byte went out is withdrawn; one that has begun goes on, so that the peer never sees half of it.
+   *
+   * Errors: `EPIPE` (the peer no longer reads), `ECONNRESET`, `ERR_SOCKET_CLOSED`; the signal's reason.
+   */
+  write(data: Uint8Array | string, options?: { signal?: AbortSignal }): Promise<void> {
+    try {
+      const bytes = check.bytes('data', data)
+      const signal = check.signal('options.signal', options?.signal)
+      signal?.throwIfAborted()
+      this.assertOpen('write')
+      return this.outgoing.write(bytes, signal)
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
+  }
+
+  /** The bytes as they come in, in pieces of whatever size was there; until the end. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
+    return iterate(this.reads, this.#nextChunk)
+  }
+
+  /** Messages with boundaries of our own on this stream, which from then on reads them and nothing else. */
+  framed<T = Buffer, Sent = Uint8Array | string>(options?: FramingOptions<T, Sent>): FramedStream<T, Sent> {
+    this.assertReadable()
+    const framed = new FramedStream<T, Sent>(this, options)
+    this.lock('a framed stream')
+    return framed
+  }
+
+  /** A `node:stream` duplex over this stream: for http, http2, undici, TLS and whatever else takes one. */
+  toDuplex(): Duplex {
+    this.lock('a duplex')
+    return new UnixDuplex(this)
+  }
+
+  /** Hands the descriptor to Node itself: a `net.Socket` at Node's own speed. This object is closed by that. */
+  toNetSocket(): NetSocket {
+    this.assertReadable()
+    return new NetSocket({ fd: this.detach(), readable: true, writable: true })
+  }
+
+  /** The incoming bytes as a web stream, with BYOB reading. */
+  get readable(): ReadableStream<Uint8Array> {
+    return this.#readable ??= readableOf(this)
+  }
+
+  /** The outgoing bytes as a web stream; closing it shuts writing down. */
+  get writable(): WritableStream<Uint8Array> {
+    return this.#writable ??= writableOf(this)
+  }
+
+  /** @internal Reads into a buffer now: a count, 0 at the end, or `-EAGAIN` when the token will come. */
+  readNow(into: Uint8Array, start: number, end: number): number {
+    this.assertOpen('read')
+    const count = this.native.read(into, start, end)
+    if (count < 0 && count !== -EAGAIN) throw errnoError(count, 'read')
+    return count
+  }
+
+  /** @internal */
+  lock(owner: string): void {
+    this.assertReadable()
+    if (this.reads.length > 0) throw locked('a pending read')
+    this.#owner = owner
+  }
+
+  /** @internal */
+  override onWritable(): void {
+    this.outgoing.onWritable()
+  }
+
+  /** @internal */
+  protected override drained(): Promise<void> | undefined {
+    return this.outgoing.isEmpty || this.outgoing.failure !== undefined ? undefined : this.outgoing.flush()
+  }
+
+  /** @internal */
+  protected override beforeDetach(): void {
+    this.native.flush()
+    if (!this.outgoing.isEmpty) {
+      throw new SocketError({
+        code: 'ERR_UNSENT', errno: 0, syscall: 'detach', explanation: 'bytes wait to be sent; await flush() first',
+      })
+    }
+  }
+
+  /** @internal */
+  protected override afterEnd(): void {
+    this.outgoing.end(this.closedError('write'))
+  }
+
+  private assertReadable(): void {
+    this.assertOpen('read')
+    if (this.#owner !== undefined) throw locked(this.#owner)
+  }
+
+  #readInto(into: Uint8Array): number | typeof WAIT {
+    const count = this.readNow(into, 0, into.length)
+    return count === -EAGAIN ? WAIT : count
+  }
+
+  #readChunk(): IteratorResult<Buffer, undefined> | typeof WAIT {
+    this.assertReadable()
+    slab.makeRoom()
+    const { buffer, used } = slab
+    const count = this.readNow(buffer, used, buffer.length)
+    if (count === -EAGAIN) return WAIT
+    if (count === 0) return END
+    slab.used = used + count
+    return { done: false, value: buffer.subarray(used, used + count) }
+  }
+}
+
+function locked(owner: string): SocketError {
+  return new SocketError({
+    code: 'ERR_STREAM_LOCKED', errno: 0, syscall: 'read', explanation: `${owner} reads from this stream already`,
+  })
+}
