@@ -1,0 +1,52 @@
+// How much memory a server's process grows by for each connection that waits for data: `nearwire`, `net`.
+// The amount is how many connections.
+import { readFileSync } from 'node:fs'
+import { setImmediate } from 'node:timers/promises'
+import { amount, path, ready, result, role } from './program.mjs'
+
+/** Private memory in bytes: what this process alone has touched, without the shared parts of Node. */
+function used() {
+  const text = readFileSync('/proc/self/smaps_rollup', 'utf8')
+  return Number(/Private_Dirty:\s+(\d+)/.exec(text)[1]) * 1024
+}
+
+const connections = []
+const settle = async () => {
+  for (let i = 0; i < 5; i++) {
+    await setImmediate()
+    globalThis.gc()
+  }
+}
+
+let before
+async function accepted(connection) {
+  connections.push(connection)
+  // The first hundred bring what is there once: code, buffers, tables.
+  if (connections.length === 100) {
+    await settle()
+    before = used()
+  } else if (connections.length === amount) {
+    await settle()
+    result((used() - before) / (amount - 100))
+  }
+}
+
+async function wait(stream) {
+  for await (const chunk of stream) throw new Error(`nothing is sent, and yet: ${chunk}`)
+}
+
+if (role === 'net') {
+  const { createServer } = await import('node:net')
+  createServer((socket) => {
+    socket.on('data', () => {})
+    accepted(socket)
+  }).listen({ path, backlog: 511 }, ready)
+} else {
+  const { UnixListener } = await import('nearwire')
+  const listener = await UnixListener.listen(path)
+  ready()
+  for await (const stream of listener) {
+    wait(stream)
+    accepted(stream)
+  }
+}

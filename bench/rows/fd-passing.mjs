@@ -1,0 +1,14 @@
+export default {
+  title: 'descriptors passed and closed, one with each one-byte message of a stream, one core',
+  unit: 'descriptors/s',
+  higherIsBetter: true,
+  cores: 1,
+  amount: 1000,
+  quick: 200,
+  ours: { server: 'fds-nearwire.mjs receive', client: 'fds-nearwire.mjs send' },
+  peers: {
+    usocket: { needs: 'usocket', server: 'fds-usocket.mjs receive', client: 'fds-usocket.mjs send' },
+    C: { server: 'fds.c receive', client: 'fds.c send' },
+  },
+  targets: [{ peer: 'usocket', atLeast: 2 }],
+}
