@@ -75,13 +75,16 @@ impl Readiness {
     /// # Errors
     /// Those of `attempt`, and of [`poll_read`](Self::poll_read).
     pub async fn read_with<R>(&self, mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<R>) -> io::Result<R> {
-        loop {
-            match attempt(self.as_fd()) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                outcome => return outcome,
+        // The attempt is part of every poll: a wait that is polled again on its own would forget what woke it.
+        std::future::poll_fn(|cx| {
+            loop {
+                match attempt(self.as_fd()) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(self.poll_read(cx))?,
+                    outcome => return Poll::Ready(outcome),
+                }
             }
-            std::future::poll_fn(|cx| self.poll_read(cx)).await?;
-        }
+        })
+        .await
     }
 
     /// Runs `attempt` until it no longer says `WouldBlock`, waiting for room in between.
@@ -89,13 +92,16 @@ impl Readiness {
     /// # Errors
     /// Those of `attempt`, and of [`poll_write`](Self::poll_write).
     pub async fn write_with<R>(&self, mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<R>) -> io::Result<R> {
-        loop {
-            match attempt(self.as_fd()) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                outcome => return outcome,
+        // The attempt is part of every poll: a wait that is polled again on its own would forget what woke it.
+        std::future::poll_fn(|cx| {
+            loop {
+                match attempt(self.as_fd()) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(self.poll_write(cx))?,
+                    outcome => return Poll::Ready(outcome),
+                }
             }
-            std::future::poll_fn(|cx| self.poll_write(cx)).await?;
-        }
+        })
+        .await
     }
 
     /// Takes the descriptor back; nothing of tokio's touches it any more.

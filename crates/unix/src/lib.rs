@@ -21,6 +21,7 @@ mod peer;
 mod socket;
 #[expect(unsafe_code, reason = "system calls that rustix lacks, and addresses in the kernel's own layout")]
 mod sys;
+mod wait;
 
 pub use address::{Address, LONGEST_ABSTRACT_NAME};
 pub use connecting::{Bind, Connecting};

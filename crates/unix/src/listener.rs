@@ -1,6 +1,5 @@
 //! A socket that others connect to.
 
-use std::future::poll_fn;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
@@ -9,11 +8,11 @@ use rustix::io::Errno;
 use rustix::net::SocketFlags;
 
 use crate::address::Address;
-use crate::error::{Error, Result, errno_of};
+use crate::error::{Error, Result};
 use crate::kind::Kind;
 use crate::name::{Claim, Name, Takeover, claim_by_rename};
 use crate::socket::{Rejected, Socket, make_ours};
-use crate::sys;
+use crate::{sys, wait};
 
 /// How a [`Listener`] takes its name and what it lets through.
 #[derive(Debug, Clone, Copy)]
@@ -198,14 +197,7 @@ impl Listener {
     /// # Errors
     /// Those of [`try_accept`](Self::try_accept) but `EAGAIN`.
     pub async fn accept(&self) -> std::result::Result<Socket, Errno> {
-        loop {
-            match self.try_accept() {
-                Err(Errno::AGAIN) => {
-                    poll_fn(|cx| self.readiness.poll_read(cx)).await.map_err(|error| errno_of(&error))?;
-                }
-                outcome => return outcome,
-            }
-        }
+        wait::reading(&self.readiness, || self.try_accept()).await
     }
 
     /// Options of the listening socket.

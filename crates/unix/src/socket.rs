@@ -1,6 +1,5 @@
 //! A socket that carries bytes or messages: a stream, a datagram socket, a seqpacket connection.
 
-use std::future::poll_fn;
 use std::io::IoSlice;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
@@ -11,10 +10,10 @@ use rustix::io::{Errno, FdFlags};
 use rustix::net::{RecvFlags, SendFlags, Shutdown, SocketFlags};
 
 use crate::address::Address;
-use crate::error::{Error, Result, errno_of};
+use crate::error::{Error, Result};
 use crate::kind::Kind;
 use crate::name::Name;
-use crate::sys;
+use crate::{sys, wait};
 
 /// Every send: a peer that is gone is an `EPIPE`, never a signal, and nothing waits inside the kernel.
 pub(crate) const SEND: SendFlags = SendFlags::NOSIGNAL.union(SendFlags::DONTWAIT);
@@ -255,12 +254,7 @@ impl Socket {
     /// # Errors
     /// Those of [`try_read`](Self::try_read) but `EAGAIN`.
     pub async fn read(&self, buffer: &mut [u8]) -> std::result::Result<usize, Errno> {
-        loop {
-            match self.try_read(buffer) {
-                Err(Errno::AGAIN) => self.readable().await?,
-                outcome => return outcome,
-            }
-        }
+        self.reading(|socket| socket.try_read(buffer)).await
     }
 
     /// Reads until `buffer` is full.
@@ -282,12 +276,7 @@ impl Socket {
     /// # Errors
     /// Those of [`try_write`](Self::try_write) but `EAGAIN`.
     pub async fn write(&self, data: &[u8]) -> std::result::Result<usize, Errno> {
-        loop {
-            match self.try_write(data) {
-                Err(Errno::AGAIN) => self.writable().await?,
-                outcome => return outcome,
-            }
-        }
+        self.writing(|socket| socket.try_write(data)).await
     }
 
     /// Sends all of `data`: on a stream in as many pieces as it takes, otherwise as one message.
@@ -304,21 +293,27 @@ impl Socket {
         }
     }
 
-    /// Waits until reading may succeed. Only after an `EAGAIN`.
+    /// Runs `attempt` until it no longer says `EAGAIN`, waiting for something to read in between.
     ///
     /// # Errors
-    /// `EIO` when the runtime has been shut down.
-    pub async fn readable(&self) -> std::result::Result<(), Errno> {
-        poll_fn(|cx| self.readiness.poll_read(cx)).await.map_err(|error| errno_of(&error))
+    /// Those of `attempt`; `EIO` when the runtime has been shut down.
+    pub async fn reading<R>(
+        &self,
+        mut attempt: impl FnMut(&Self) -> std::result::Result<R, Errno>,
+    ) -> std::result::Result<R, Errno> {
+        wait::reading(&self.readiness, || attempt(self)).await
     }
 
-    /// Waits until writing may succeed. Only after an `EAGAIN`. For a datagram to a destination that this socket is
-    /// not connected to, use a [`Probe`](crate::Probe).
+    /// Runs `attempt` until it no longer says `EAGAIN`, waiting for room in between. For a datagram to a destination
+    /// that this socket is not connected to, use a [`Probe`](crate::Probe).
     ///
     /// # Errors
-    /// `EIO` when the runtime has been shut down; `EMFILE` when no descriptor is left to wait with.
-    pub async fn writable(&self) -> std::result::Result<(), Errno> {
-        poll_fn(|cx| self.readiness.poll_write(cx)).await.map_err(|error| errno_of(&error))
+    /// Those of `attempt`; `EIO` when the runtime has been shut down; `EMFILE` when no descriptor is left to wait with.
+    pub async fn writing<R>(
+        &self,
+        mut attempt: impl FnMut(&Self) -> std::result::Result<R, Errno>,
+    ) -> std::result::Result<R, Errno> {
+        wait::writing(&self.readiness, || attempt(self)).await
     }
 
     /// Waiting for this socket.
@@ -332,6 +327,10 @@ impl Socket {
     pub fn into_fd(self) -> OwnedFd {
         if let Some(name) = self.name {
             name.forget();
+        }
+        if self.kind == Kind::Seqpacket {
+            // Ours alone: the next owner did not ask for control messages.
+            let _ = sys::set_option(self.readiness.as_fd(), libc::SO_TIMESTAMPNS, 0);
         }
         self.readiness.into_fd()
     }

@@ -82,9 +82,9 @@ async fn waiting_on_a_half_open_peer_does_not_spin() {
     let mut buffer = [0; 8];
     assert_eq!(one.read(&mut buffer).await, Ok(0));
     // The end is reported for ever; waiting for room to write must still wait.
-    while one.try_write(&[0; 65536]).is_ok() {}
+    while one.try_write(&[0; 4096]).is_ok() {}
     let before = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    let waited = tokio::time::timeout(Duration::from_millis(200), one.writable()).await;
+    let waited = tokio::time::timeout(Duration::from_millis(200), one.write(b"x")).await;
     let after = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     assert!(waited.is_err(), "nobody reads, so there is no room");
     let used = Duration::new(after.tv_sec as u64, after.tv_nsec as u32)
