@@ -20,7 +20,7 @@ export class TapCounter {
       else this.passed += 1;
     } else if (plan) {
       this.#planned = Number(plan[1]);
-    } else if (/^TAP version/.test(text)) {
+    } else if (text.startsWith('TAP version')) {
       this.end();
     }
   }
