@@ -74,7 +74,7 @@ const ALIGNMENT: usize = 8;
 const FIRST_UNASSIGNED: i32 = 22;
 
 impl Socket {
-    /// Receives what is queued into one buffer: one row of seven numbers a datagram (see [`column`]) in `table`,
+    /// Receives what is queued into one buffer: one row of seven numbers a datagram (see [`mod@column`]) in `table`,
     /// whole rows of which are used. An overrun is a row of its own, where the kernel reported it, and does not end
     /// the batch. A datagram that does not fit stays queued; only one of more than 256 KiB from a kernel protocol could
     /// be cut short, and its row would say so.
