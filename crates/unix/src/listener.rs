@@ -62,7 +62,7 @@ impl Default for Inherited {
 }
 
 impl Inherited {
-    fn apply(self, fd: BorrowedFd<'_>) -> Result<()> {
+    pub(crate) fn apply(self, fd: BorrowedFd<'_>) -> Result<()> {
         let options = crate::options::Options::of(fd);
         if self.pass_credentials {
             options.set_pass_credentials(true)?;

@@ -182,7 +182,12 @@ pub(crate) fn receive_message(
     // SAFETY: every pointer in the header points at memory borrowed for this call, with its true length.
     let length = count(unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut header, flags) })?;
     from.length = header.msg_namelen;
-    Ok(Reported { length, flags: header.msg_flags, control: header.msg_controllen as usize })
+    Ok(Reported { length, flags: header.msg_flags, control: control_length(&header) })
+}
+
+#[allow(clippy::unnecessary_cast, reason = "musl's is a socklen_t, glibc's a size_t")]
+fn control_length(header: &libc::msghdr) -> usize {
+    header.msg_controllen as usize
 }
 
 fn empty_header() -> libc::msghdr {
@@ -226,14 +231,14 @@ impl Headers {
         assert!(data.len() >= messages * slot && overflow.len() >= messages * spill);
         assert!(control.len() >= messages * control_each && self.parts.len() >= messages * 2);
         let (data, overflow, control) = (data.as_mut_ptr(), overflow.as_mut_ptr(), control.as_mut_ptr());
-        for index in 0..messages {
+        for (index, address) in from.iter_mut().enumerate().take(messages) {
             let parts = &mut self.parts[index * 2..index * 2 + 2];
             // SAFETY: the assertions above keep both offsets inside their buffers.
             let (slot_at, spill_at) = unsafe { (data.add(index * slot), overflow.add(index * spill)) };
             parts[0] = libc::iovec { iov_base: slot_at.cast(), iov_len: slot };
             parts[1] = libc::iovec { iov_base: spill_at.cast(), iov_len: spill };
             let header = &mut self.headers[index].msg_hdr;
-            header.msg_name = from[index].bytes.as_mut_ptr().cast();
+            header.msg_name = address.bytes.as_mut_ptr().cast();
             header.msg_namelen = ADDRESS_SPACE as libc::socklen_t;
             header.msg_iov = parts.as_mut_ptr();
             header.msg_iovlen = 2;
@@ -265,7 +270,7 @@ impl Headers {
         Reported {
             length: header.msg_len as usize,
             flags: header.msg_hdr.msg_flags,
-            control: header.msg_hdr.msg_controllen as usize,
+            control: control_length(&header.msg_hdr),
         }
     }
 
