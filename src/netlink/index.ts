@@ -1,0 +1,41 @@
+export * from './constants.js'
+export { enumeration, flags, type Enumeration, type Flags } from './enums.js'
+export { NetlinkError, type NetlinkErrorDetails } from './error.js'
+export {
+  type Acknowledgement,
+  type AttributePolicy,
+  decodeDone,
+  decodeError,
+  type ExtendedAck,
+  nameExtack,
+  type RequestHeader,
+} from './extack.js'
+export {
+  attributes,
+  type Attributes,
+  type AttributesInput,
+  AttributeSet,
+  message,
+  MessageLayout,
+} from './attributes.js'
+export { type AnyLayout, Layout } from './layout.js'
+export { NetlinkFormatError } from './malformed.js'
+export {
+  encodeMessage,
+  encodeMessages,
+  MessageCursor,
+  type NetlinkMessage,
+  type ReceivedMessage,
+  walkMessages,
+} from './message.js'
+export {
+  type AttributeDefinition,
+  type Bitfield32,
+  type DecodedAttributes,
+  type Definitions,
+  type EncodableAttributes,
+  type UnknownAttribute,
+  unknownAttributes,
+} from './schema.js'
+export { struct, Struct, trailingBytes } from './struct.js'
+export { AttributeWriter } from './writer.js'
