@@ -30,6 +30,7 @@ if (!values.report) {
     const rounds = Number(values.rounds ?? (values.quick ? 1 : (row.rounds ?? 7)))
     const result = await runRow(row, { rounds, quick: values.quick })
     console.log(summary(result))
+    if (result.ours === null) process.exitCode = 1
     results = [...results.filter((other) => other.row !== row.row), result]
     // After every row: an interrupted run keeps what it has measured.
     if (!values.quick) await writeResults(results)

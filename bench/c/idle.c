@@ -1,4 +1,5 @@
-/* Opens as many connections as the amount says and keeps them, silent. */
+/* Opens as many connections as the amount says and keeps them, silent. After
+ * the first hundred it waits for a byte: by then the server has weighed itself. */
 #include <sys/resource.h>
 
 #include "program.h"
@@ -9,6 +10,10 @@ int main(int count, char **arguments) {
   getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
-  for (int i = 0; i < connections; i++) connect_to(SOCK_STREAM, arguments[count - 2]);
+  for (int i = 1; i <= connections; i++) {
+    int file = connect_to(SOCK_STREAM, arguments[count - 2]);
+    char byte;
+    if (i == 100 && read(file, &byte, 1) != 1) fail("read");
+  }
   pause();
 }

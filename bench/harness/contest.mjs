@@ -90,7 +90,8 @@ export async function runRow(row, { rounds, quick }) {
   const contestants = Object.entries({ nearwire: row.ours, ...row.variants, ...row.peers })
   const amount = quick ? row.quick : row.amount
   const values = Object.fromEntries(contestants.map(([name]) => [name, []]))
-  const absent = {}
+  /** Why a contestant has no figure, or one from fewer rounds than the others. */
+  const failures = {}
   let shared
   if (row.namespace && row.setup) {
     shared = await makeNamespace()
@@ -99,18 +100,19 @@ export async function runRow(row, { rounds, quick }) {
   try {
     for (let round = 0; round < rounds; round++) {
       for (const [name, contestant] of contestants) {
-        if (name in absent || round >= (contestant.rounds ?? Infinity)) continue
+        const hopeless = name in failures && values[name].length === 0
+        if (hopeless || round >= (contestant.rounds ?? Infinity)) continue
         try {
           values[name].push(await measure(row, contestant, contestant.amount ?? amount, shared))
         } catch (error) {
-          absent[name] = error.message
+          failures[name] = error.message
         }
       }
     }
   } finally {
     await shared?.close()
   }
-  const medianOf = (name) => (name in absent ? null : median(values[name]))
+  const medianOf = (name) => (values[name].length > 0 ? median(values[name]) : null)
   const pick = (group = {}) => Object.fromEntries(Object.keys(group).map((name) => [name, medianOf(name)]))
   const result = {
     row: row.row,
@@ -121,7 +123,7 @@ export async function runRow(row, { rounds, quick }) {
     peers: pick(row.peers),
     ...(row.variants && { variants: pick(row.variants) }),
     targets: [],
-    absent,
+    failures,
     rounds,
     machine: machine(),
     date: new Date().toISOString().slice(0, 10),

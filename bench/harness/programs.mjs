@@ -27,7 +27,7 @@ async function attempt(what, command, args, options) {
     return await run(command, args, { maxBuffer: 2 ** 26, ...options })
   } catch (error) {
     const lines = `${error.stderr ?? ''}`.split('\n').filter((line) => /error|fail|not found|ENOENT/i.test(line))
-    throw new Error(`${what} failed: ${lines.at(0)?.trim() ?? error.message.split('\n')[0]}`)
+    throw new Error(`${what} failed: ${lines.at(0)?.trim() ?? error.message.split('\n')[0]}`, { cause: error })
   }
 }
 
@@ -52,7 +52,7 @@ const preparePeer = (name) =>
       await attempt(`building ${name}`, 'npm', ['rebuild', name], { cwd: npm })
       await loads().catch((error) => {
         const reason = error.stderr.split('\n').find((line) => /Error/.test(line))
-        throw new Error(`${name} does not load: ${reason}`)
+        throw new Error(`${name} does not load: ${reason}`, { cause: error })
       })
     }
   })

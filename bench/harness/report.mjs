@@ -49,7 +49,7 @@ export function summary(result) {
     const ratio = result.ours && value ? times(result.ours / value) : ''
     lines.push(`  ${peer}: ${show(value, result.unit)}  ${verdicts.join('; ') || ratio}`)
   }
-  for (const [name, reason] of Object.entries(result.absent)) lines.push(`  absent: ${name}: ${reason}`)
+  for (const [name, reason] of Object.entries(result.failures)) lines.push(`  failed: ${name}: ${reason}`)
   return lines.join('\n')
 }
 
@@ -72,14 +72,14 @@ function shortTable(results) {
 function fullTable(results) {
   const lines = ['| row | what | value | nearwire to it |', '| --- | --- | --- | --- |']
   for (const result of results) {
-    lines.push(`| \`${result.row}\`: ${result.title} | **nearwire** | ${show(result.ours, result.unit)} | ${cell(result.absent.nearwire ?? '')} |`)
+    lines.push(`| \`${result.row}\`: ${result.title} | **nearwire** | ${show(result.ours, result.unit)} | ${cell(result.failures.nearwire ?? '')} |`)
     for (const [name, value] of Object.entries(result.variants ?? {})) {
-      lines.push(`| | nearwire, ${name} | ${show(value, result.unit)} | ${cell(result.absent[name] ?? '')} |`)
+      lines.push(`| | nearwire, ${name} | ${show(value, result.unit)} | ${cell(result.failures[name] ?? '')} |`)
     }
     for (const [peer, value] of Object.entries(result.peers)) {
       const verdicts = targetsOf(result, peer).map((target) => (target.variant ? `${target.variant}: ` : '') + verdict(target))
       const ratio = result.ours && value ? times(result.ours / value) : ''
-      lines.push(`| | ${cell(peer)} | ${show(value, result.unit)} | ${cell(result.absent[peer] ?? (verdicts.join('; ') || ratio))} |`)
+      lines.push(`| | ${cell(peer)} | ${show(value, result.unit)} | ${cell(result.failures[peer] ?? (verdicts.join('; ') || ratio))} |`)
     }
   }
   return lines.join('\n')

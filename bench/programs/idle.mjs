@@ -1,4 +1,5 @@
-// How much memory a server's process grows by for each connection that waits for data: `nearwire`, `net`.
+// How much memory a server's process grows by for each connection that waits for data: `nearwire` (a pending read),
+// `nearwire iterated` (for await), `net` (its `data` event), `net iterated`.
 // The amount is how many connections.
 import { readFileSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
@@ -21,30 +22,39 @@ const settle = async () => {
 let before
 async function accepted(connection) {
   connections.push(connection)
-  // The first hundred bring what is there once: code, buffers, tables.
+  // The first hundred bring what is there once: code, buffers, tables. The client waits for the byte.
   if (connections.length === 100) {
     await settle()
     before = used()
+    connection.write('.')
   } else if (connections.length === amount) {
     await settle()
     result((used() - before) / (amount - 100))
   }
 }
 
-async function wait(stream) {
-  for await (const chunk of stream) throw new Error(`nothing is sent, and yet: ${chunk}`)
+const unexpected = (data) => {
+  throw new Error(`nothing is sent, and yet: ${data}`)
+}
+const iterate = async (stream) => {
+  for await (const chunk of stream) unexpected(chunk)
 }
 
-if (role === 'net') {
+const [library, iterated] = role.split(' ')
+if (library === 'net') {
   const { createServer } = await import('node:net')
+  const wait = iterated ? iterate : (socket) => socket.on('data', unexpected)
   createServer((socket) => {
-    socket.on('data', () => {})
+    wait(socket)
     accepted(socket)
   }).listen({ path, backlog: 511 }, ready)
 } else {
   const { UnixListener } = await import('nearwire')
   const listener = await UnixListener.listen(path)
   ready()
+  // One buffer for all: the bytes are there only once there is something to read.
+  const room = Buffer.alloc(65536)
+  const wait = iterated ? iterate : (stream) => stream.read(room).then(unexpected)
   for await (const stream of listener) {
     wait(stream)
     accepted(stream)

@@ -1,4 +1,4 @@
-// 64 bytes there and back, awaited: `[busy]`. Busy polling is measured by its rate.
+// 64 bytes there and back, the write and the answer awaited: `[busy]`. Busy polling is measured by its rate.
 import { UnixStream } from 'nearwire'
 import { path, role, roundTrips } from './program.mjs'
 

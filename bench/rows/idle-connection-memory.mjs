@@ -7,6 +7,10 @@ export default {
   amount: 5000,
   quick: 600,
   ours: { server: 'idle.mjs nearwire', client: 'idle.c' },
-  peers: { net: { server: 'idle.mjs net', client: 'idle.c' } },
-  targets: [{ peer: 'net', atMost: 0.5 }],
+  variants: { 'for await': { server: 'idle.mjs nearwire iterated', client: 'idle.c' } },
+  peers: {
+    'net, data event': { server: 'idle.mjs net', client: 'idle.c' },
+    'net, for await': { server: 'idle.mjs net iterated', client: 'idle.c' },
+  },
+  targets: [{ peer: 'net, data event', atMost: 0.5 }],
 }
