@@ -1,16 +1,20 @@
 import { SocketError } from './errors.js'
 import { WAIT, type Waits } from './waits.js'
 
-export const END = { done: true as const, value: undefined }
+export const END = { value: undefined, done: true as const }
 
 /**
  * An iterator over what `attempt` brings. Overlapping `next()` calls stay in order; `return()` cancels those of this
  * iterator that wait and loses nothing of the others; after the end or a failure it is always done. Closing the handle
  * is an end, not an error.
+ *
+ * `ready` may answer what is here already as a settled promise, or `undefined`: for messages so small that every call on
+ * their way counts.
  */
 export function iterate<T>(
   waits: Waits,
   attempt: () => IteratorResult<T, undefined> | typeof WAIT,
+  ready: () => Promise<IteratorResult<T, undefined>> | undefined = nothing,
 ): AsyncIterableIterator<T> {
   let ended = false
   const latch = (result: IteratorResult<T, undefined>): IteratorResult<T, undefined> => {
@@ -27,7 +31,9 @@ export function iterate<T>(
     next(): Promise<IteratorResult<T, undefined>> {
       if (ended) return Promise.resolve(END)
       if (waits.length === 0) {
-        // The common case, in which something is here already, costs one promise.
+        const settled = ready()
+        if (settled !== undefined) return settled
+        // Still no wait, when something has arrived meanwhile.
         try {
           const result = attempt()
           if (result !== WAIT) return Promise.resolve(latch(result))
@@ -47,3 +53,5 @@ export function iterate<T>(
     },
   }
 }
+
+function nothing(): undefined {}

@@ -27,14 +27,13 @@ export class Waits {
     this.#hold = hold
   }
 
-  get length(): number {
-    return this.#queue.length
-  }
+  /** How many operations wait. A plain field, for every `next()` of an iterator looks at it. */
+  length = 0
 
   /** Runs `attempt` as soon as it is its turn, until it answers something else than `WAIT`. */
   run<T>(attempt: () => T | typeof WAIT, signal?: AbortSignal): Promise<T> {
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
-    if (this.#queue.length === 0) {
+    if (this.length === 0) {
       try {
         const value = attempt()
         if (value !== WAIT) return Promise.resolve(value)
@@ -54,7 +53,8 @@ export class Waits {
         signal.addEventListener('abort', wait.onAbort, { once: true })
       }
       this.#queue.push(wait)
-      if (this.#queue.length === 1) this.#hold(true)
+      this.length++
+      if (this.length === 1) this.#hold(true)
     })
   }
 
@@ -81,20 +81,24 @@ export class Waits {
 
   /** Settles everything that waits. */
   end(error: () => unknown): void {
-    while (this.#queue.length > 0) this.#finish().reject(error())
+    while (this.length > 0) this.#finish().reject(error())
   }
 
   #finish(): Wait {
     const wait = this.#queue.shift() as Wait
-    if (wait.onAbort !== undefined) wait.signal?.removeEventListener('abort', wait.onAbort)
-    if (this.#queue.length === 0) this.#hold(false)
+    this.#settled(wait)
     return wait
   }
 
   #withdraw(wait: Wait, reason: unknown): void {
     if (!this.#queue.remove(wait)) return
-    if (wait.onAbort !== undefined) wait.signal?.removeEventListener('abort', wait.onAbort)
-    if (this.#queue.length === 0) this.#hold(false)
+    this.#settled(wait)
     wait.reject(reason)
+  }
+
+  #settled(wait: Wait): void {
+    if (wait.onAbort !== undefined) wait.signal?.removeEventListener('abort', wait.onAbort)
+    this.length--
+    if (this.length === 0) this.#hold(false)
   }
 }

@@ -99,7 +99,7 @@ export class FramedStream<T = Buffer, Sent = Uint8Array | string> implements Asy
    * when it announces one over `maxLength`, each after the whole messages before it; `ECONNRESET`.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<T> {
-    return iterate(this.#stream.reads, this.#nextMessage)
+    return iterate(this.#stream.reads, this.#nextMessage, () => this.#receiveReady())
   }
 
   /** The messages that came in together, together: for programs to which a promise a message is too dear. */
@@ -143,16 +143,25 @@ export class FramedStream<T = Buffer, Sent = Uint8Array | string> implements Asy
     return this.close()
   }
 
+  /** The next message, when all of it has been read already and needs no decoding. */
+  #receiveReady(): Promise<IteratorResult<T, undefined>> | undefined {
+    if (this.#start === this.#end || !this.#raw) return undefined
+    const scanner = this.#scanner
+    const buffer = this.#buffer
+    if (scanner.scan(buffer, this.#start, this.#end) !== FOUND) return undefined
+    this.#start = scanner.next
+    return Promise.resolve({ value: buffer.subarray(scanner.start, scanner.end) as T, done: false })
+  }
+
   #receive(): IteratorResult<T, undefined> | typeof WAIT {
+    const scanner = this.#scanner
     for (;;) {
-      const scanner = this.#scanner
       if (this.#start < this.#end) {
-        const buffer = this.#buffer
-        const outcome = scanner.scan(buffer, this.#start, this.#end)
+        const outcome = scanner.scan(this.#buffer, this.#start, this.#end)
         if (outcome === FOUND) {
           this.#start = scanner.next
-          const bytes = buffer.subarray(scanner.start, scanner.end)
-          return { done: false, value: this.#raw ? bytes as T : this.#codec.decode(bytes) }
+          const bytes = this.#buffer.subarray(scanner.start, scanner.end)
+          return { value: this.#raw ? bytes as T : this.#codec.decode(bytes), done: false }
         }
         if (outcome === TOO_LONG) throw this.#tooLongToReceive()
       }
@@ -175,7 +184,7 @@ export class FramedStream<T = Buffer, Sent = Uint8Array | string> implements Asy
         at = scanner.next
       }
       this.#start = at
-      if (batch.length > 0) return { done: false, value: batch }
+      if (batch.length > 0) return { value: batch, done: false }
       if (outcome === TOO_LONG) throw this.#tooLongToReceive()
       const filled = this.#fill()
       if (filled === WAIT) return WAIT

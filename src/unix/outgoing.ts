@@ -34,7 +34,8 @@ export class Outgoing {
   /** The kernel has no room: the writing token comes when it does. */
   #blocked = false
   #failed: SocketError | undefined
-  #ended = false
+  /** Makes the error of a socket that is gone; made late, for capturing a stack costs more than closing does. */
+  #gone: (() => SocketError) | undefined
 
   constructor(native: Native.UnixSocket, hold: (on: boolean) => void) {
     this.#native = native
@@ -43,7 +44,7 @@ export class Outgoing {
 
   /** The first failure: nothing can be sent any more. */
   get failure(): SocketError | undefined {
-    return this.#failed
+    return this.#failed ??= this.#gone?.()
   }
 
   /** Whether everything that was sent is in the kernel. */
@@ -58,7 +59,7 @@ export class Outgoing {
   reserve(length: number): number {
     const tail = this.#control[TAIL] as number
     const outbox = this.#outbox
-    if (outbox !== undefined && tail + length <= outbox.length && this.#queue.length === 0 && !this.#ended) {
+    if (outbox !== undefined && tail + length <= outbox.length && this.#queue.length === 0 && this.#gone === undefined) {
       return tail
     }
     return this.#makeRoom(length)
@@ -107,7 +108,8 @@ export class Outgoing {
 
   /** Settles when everything sent so far is in the kernel. */
   flush(): Promise<void> {
-    if (this.#failed !== undefined) return Promise.reject(this.#failed)
+    const failure = this.failure
+    if (failure !== undefined) return Promise.reject(failure)
     if (this.isEmpty) return done
     return this.write(new Uint8Array(0))
   }
@@ -138,14 +140,15 @@ export class Outgoing {
   }
 
   /** The descriptor is gone: what waits is told so. */
-  end(error: SocketError): void {
-    this.#ended = true
-    this.#fail(error)
+  end(error: () => SocketError): void {
+    this.#gone = error
+    if (!this.isEmpty) this.#fail(error())
     this.#outbox = undefined
   }
 
   #makeRoom(length: number): number {
-    if (this.#failed !== undefined) throw this.#failed
+    const failure = this.failure
+    if (failure !== undefined) throw failure
     if (this.#queue.length > 0 || length > LARGEST_OUTBOX) return -1
     let tail = this.#control[TAIL] as number
     if (tail + length > LARGEST_OUTBOX) {
@@ -170,7 +173,8 @@ export class Outgoing {
 
   /** Writes the outbox and then bytes, as far as the kernel takes them; answers how many of the latter. */
   #write(bytes: Uint8Array, from: number): number {
-    if (this.#failed !== undefined) throw this.#failed
+    const failure = this.failure
+    if (failure !== undefined) throw failure
     const count = this.#native.write(bytes, from, bytes.length)
     if (count < 0) {
       if (count === -EAGAIN) {

@@ -177,7 +177,7 @@ export class UnixStream extends Connected implements AsyncIterable<Buffer> {
 
   /** @internal */
   protected override afterEnd(): void {
-    this.outgoing.end(this.closedError('write'))
+    this.outgoing.end(() => this.closedError('write'))
   }
 
   private assertReadable(): void {
