@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::{Context, Poll, ready};
 
 use nearwire_event_loop::Readiness;
+use rustix::io::Errno;
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
@@ -35,6 +36,7 @@ impl Pace {
         self.nanoseconds.store(SHORTEST, Ordering::Relaxed);
     }
 
+    /// To be called after an attempt that found no room, at every poll; the waker says when to try again.
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let timer = match self.timer.get() {
             Some(timer) => timer,
@@ -44,24 +46,23 @@ impl Pace {
                 self.timer.get_or_init(|| timer)
             }
         };
-        if !self.armed.swap(true, Ordering::Relaxed) {
-            let wait = self.nanoseconds.load(Ordering::Relaxed);
-            self.nanoseconds.store((wait * 2).min(LONGEST), Ordering::Relaxed);
-            let once = Itimerspec {
-                it_interval: Timespec { tv_sec: 0, tv_nsec: 0 },
-                it_value: Timespec { tv_sec: 0, tv_nsec: wait.into() },
-            };
-            timerfd_settime(timer, TimerfdTimerFlags::empty(), &once)?;
-        }
         loop {
+            // An expiry seen here has been acted upon: the caller has just tried, and found no room.
             match rustix::io::read(timer, &mut [0; 8]) {
-                Ok(_) => {
-                    self.armed.store(false, Ordering::Relaxed);
-                    return Poll::Ready(Ok(()));
-                }
-                Err(rustix::io::Errno::AGAIN) => ready!(timer.poll_read(cx))?,
+                Ok(_) => self.armed.store(false, Ordering::Relaxed),
+                Err(Errno::AGAIN) => {}
                 Err(errno) => return Poll::Ready(Err(errno.into())),
             }
+            if !self.armed.swap(true, Ordering::Relaxed) {
+                let wait = self.nanoseconds.load(Ordering::Relaxed);
+                self.nanoseconds.store((wait * 2).min(LONGEST), Ordering::Relaxed);
+                let once = Itimerspec {
+                    it_interval: Timespec { tv_sec: 0, tv_nsec: 0 },
+                    it_value: Timespec { tv_sec: 0, tv_nsec: wait.into() },
+                };
+                timerfd_settime(timer, TimerfdTimerFlags::empty(), &once)?;
+            }
+            ready!(timer.poll_read(cx))?;
         }
     }
 }

@@ -251,7 +251,8 @@ impl Socket {
         sys::peek_length(self.as_fd())
     }
 
-    /// Waits, after `EAGAIN` of a receive, until trying again makes sense. Wakes may be spurious.
+    /// Waits, after `EAGAIN` of a receive, until trying again makes sense: try at every poll, and call this when that
+    /// found nothing. Wakes may be spurious.
     ///
     /// # Errors
     /// When the runtime has been shut down.
@@ -260,7 +261,7 @@ impl Socket {
     }
 
     /// Waits, after `EAGAIN` of a send, until trying again makes sense: 50 microseconds at first and up to 10
-    /// milliseconds later, for the kernel tells a waiting sender nothing. Wakes may be spurious.
+    /// milliseconds later, for the kernel tells a waiting sender nothing. Try at every poll, as for receiving.
     ///
     /// # Errors
     /// Those of timerfd_create(2), the first time; when the runtime has been shut down.

@@ -10,6 +10,8 @@ mod address;
 mod adopt;
 mod event_loop;
 mod failure;
+mod netlink;
+mod netlink_options;
 mod outbox;
 mod unix_connecting;
 mod unix_listener;

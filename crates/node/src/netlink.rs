@@ -1,0 +1,297 @@
+//! One AF_NETLINK socket: its descriptor, its waits, and datagrams in batches.
+
+use std::cell::RefCell;
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll, Waker};
+
+use napi::Either;
+use napi::bindgen_prelude::{Uint8Array, Uint32Array};
+use napi_derive::napi;
+use nearwire_event_loop::Member;
+use nearwire_netlink::{Delivery, End, Error, Instruction, Socket, column};
+use rustix::io::Errno;
+
+use crate::event_loop::EventLoop;
+use crate::failure::{CLOSED, Failure};
+use crate::netlink_options::{NetlinkOpenOptions, with_number};
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self {
+            errno: error.errno.raw_os_error(),
+            syscall: error.syscall.into(),
+            detail: Some(error.detail).filter(|detail| !detail.is_empty()),
+        }
+    }
+}
+
+/// Subtracted from the negated errno when a send reached its group and not its port. Errnos are below it.
+const GROUP_ONLY: i32 = 4096;
+
+/// A netlink socket. Sends and receives answer a count or a negated errno; after `-EAGAIN` the socket's token comes when
+/// it is worth trying again.
+#[napi]
+pub struct NetlinkSocket {
+    inner: Rc<Inner>,
+}
+
+struct Inner {
+    event_loop: Rc<nearwire_event_loop::EventLoop>,
+    slot: u32,
+    socket: RefCell<Option<Socket>>,
+    reader: Waker,
+    writer: Waker,
+}
+
+impl Inner {
+    /// Asks for a token; without one, the next attempt has to find out.
+    fn wait(&self, waker: &Waker, poll: fn(&Socket, &mut Context<'_>) -> Poll<std::io::Result<()>>) {
+        let socket = self.socket.borrow();
+        let Some(socket) = socket.as_ref() else { return };
+        let ready = self.event_loop.with_driver(|_| poll(socket, &mut Context::from_waker(waker)).is_ready());
+        if ready == Some(true) {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn take(&self) -> Option<Socket> {
+        self.event_loop.leave(self.slot);
+        self.socket.take()
+    }
+}
+
+impl Member for Inner {
+    /// Nothing is ever held back: a datagram is sent or refused at once.
+    fn flush(&self) {}
+
+    fn close(&self) {
+        self.event_loop.with_driver(|_| drop(self.socket.take()));
+    }
+}
+
+#[napi]
+impl NetlinkSocket {
+    /// Creates and binds a socket.
+    #[napi]
+    pub fn open(event_loop: &EventLoop, slot: u32, options: NetlinkOpenOptions) -> Either<NetlinkSocket, Failure> {
+        let opened =
+            options.into_crate_options().map(|options| event_loop.inner().with_driver(|_| Socket::open(&options)));
+        Self::made(event_loop, slot, opened, "socket")
+    }
+
+    /// Adopts a descriptor; one that is not a netlink socket stays the caller's, as it was.
+    #[napi]
+    pub fn adopt(event_loop: &EventLoop, slot: u32, fd: i32) -> Either<NetlinkSocket, Failure> {
+        let adopted = with_number(fd, Socket::inspect).map(|_| {
+            event_loop.inner().with_driver(|_| {
+                // SAFETY: it is an open netlink socket, as was just seen, and JavaScript hands it over.
+                Socket::from_fd(unsafe { OwnedFd::from_raw_fd(fd) })
+            })
+        });
+        Self::made(event_loop, slot, adopted, "getsockopt")
+    }
+
+    /// The descriptor, or -1 once it is gone.
+    #[napi(getter)]
+    pub fn fd(&self) -> i32 {
+        self.inner.socket.borrow().as_ref().map_or(-1, |socket| socket.readiness().as_raw_fd())
+    }
+
+    /// Closes the descriptor.
+    #[napi]
+    pub fn close(&self) {
+        let socket = self.inner.take();
+        self.inner.event_loop.with_driver(|_| drop(socket));
+    }
+
+    /// Gives the descriptor up without closing it; -1 when it is gone already.
+    #[napi]
+    pub fn detach(&self) -> i32 {
+        let socket = self.inner.take();
+        self.inner.event_loop.with_driver(|_| socket.map_or(-1, |socket| socket.into_fd().into_raw_fd())).unwrap_or(-1)
+    }
+
+    /// The protocol number, or -1 once the descriptor is gone.
+    #[napi(getter)]
+    pub fn protocol(&self) -> i32 {
+        self.inner.socket.borrow().as_ref().map_or(-1, Socket::protocol)
+    }
+
+    /// The port id; 0 only for an adopted socket that nobody bound.
+    #[napi]
+    pub fn port_id(&self) -> Either<u32, Failure> {
+        self.ask("getsockname", Socket::port_id)
+    }
+
+    /// The groups it is in, in ascending order.
+    #[napi]
+    pub fn groups(&self) -> Either<Vec<u32>, Failure> {
+        self.ask("getsockopt", Socket::groups)
+    }
+
+    /// Joins a group.
+    #[napi]
+    pub fn join(&self, group: u32) -> Option<Failure> {
+        self.tell(|socket| socket.join(group))
+    }
+
+    /// Leaves a group.
+    #[napi]
+    pub fn leave(&self, group: u32) -> Option<Failure> {
+        self.tell(|socket| socket.leave(group))
+    }
+
+    /// Sends `data[start..end]` as one datagram to a port (0 is the kernel), to a group (0 is none), or to both.
+    ///
+    /// Zero: all of it is where it should be. `-errno`: it is nowhere. `-4096 - errno`: the group has it, the port has
+    /// not; whoever tries again leaves the group out. After EAGAIN, alone or less 4096, the writing token comes.
+    #[napi]
+    pub fn send(&self, data: &[u8], start: u32, end: u32, to_port: u32, group: u32) -> i32 {
+        let Some(datagram) = data.get(start as usize..end as usize) else {
+            return -Errno::FAULT.raw_os_error();
+        };
+        let outcome = match self.inner.socket.borrow().as_ref() {
+            Some(socket) => socket.try_send(datagram, to_port, group),
+            None => Err(CLOSED),
+        };
+        let (errno, offset) = match outcome {
+            Ok(Delivery::Complete) => return 0,
+            Ok(Delivery::GroupOnly(errno)) => (errno, GROUP_ONLY),
+            Err(errno) => (errno, 0),
+        };
+        if errno == Errno::AGAIN {
+            self.inner.wait(&self.inner.writer, Socket::poll_send);
+        }
+        -errno.raw_os_error() - offset
+    }
+
+    /// Puts an errno of `send()` into words.
+    #[napi]
+    pub fn explain_send(&self, errno: i32, length: u32, to_port: u32, group: u32) -> Failure {
+        match self.inner.socket.borrow().as_ref() {
+            Some(socket) => {
+                socket.explain_send(Errno::from_raw_os_error(errno), length as usize, to_port, group).into()
+            }
+            None => Failure::closed("sendto"),
+        }
+    }
+
+    /// Receives what is queued into `into`. Answers how many rows `table` got, or a negated errno when there is none:
+    /// after `-EAGAIN` the reading token comes.
+    ///
+    /// The table is rows of seven numbers. The first row is about the batch: rows after it, bytes used, why it ended
+    /// (0 nothing more was queued, 1 the buffer is full, 2 the table is full, 3 the last row is an errno), and the
+    /// length of the datagram that did not fit. The others: offset (a multiple of 8), length, full length, port id of
+    /// the sender, group, network namespace id plus 1 or 0 for the socket's own, flags (1 cut short, 2 not a datagram
+    /// but an errno, which is in place of the full length).
+    ///
+    /// With 1 for a reason and no rows, the buffer is too short for the next datagram altogether.
+    #[napi]
+    pub fn receive(&self, mut into: Uint8Array, mut table: Uint32Array) -> i32 {
+        // SAFETY: JavaScript is not running while they are written, and no other view of either is held.
+        let (buffer, table) = unsafe { (into.as_mut(), table.as_mut()) };
+        let Some((head, rows)) = table.split_first_chunk_mut::<{ column::COUNT }>() else {
+            return -Errno::FAULT.raw_os_error();
+        };
+        let batch = match self.inner.socket.borrow().as_ref() {
+            Some(socket) => socket.try_receive_batch(buffer, rows),
+            None => return -CLOSED.raw_os_error(),
+        };
+        if batch.rows == 0 && batch.end == End::Drained {
+            self.inner.wait(&self.inner.reader, Socket::poll_receive);
+            return -Errno::AGAIN.raw_os_error();
+        }
+        let (end, needed) = match batch.end {
+            End::Drained => (0, 0),
+            End::BufferFull(needed) => (1, u32::try_from(needed).unwrap_or(u32::MAX)),
+            End::TableFull => (2, 0),
+            End::Failed => (3, 0),
+        };
+        // Both are bounded by the lengths of arrays that JavaScript indexes with 32 bits.
+        *head = [batch.rows as u32, batch.bytes as u32, end, needed, 0, 0, 0];
+        batch.rows as i32
+    }
+
+    /// `[queued, receive buffer, send buffer, drops]`, of which the first three are bytes as the kernel accounts them.
+    #[napi]
+    pub fn memory(&self) -> Either<Vec<u32>, Failure> {
+        self.ask("getsockopt", |socket| {
+            socket.memory().map(|memory| vec![memory.queued, memory.receive_buffer, memory.send_buffer, memory.drops])
+        })
+    }
+
+    /// Attaches a classic BPF program: four numbers an instruction, `code, jt, jf, k`.
+    #[napi]
+    pub fn attach_filter(&self, program: &[u32]) -> Option<Failure> {
+        let program: Option<Vec<Instruction>> = program.chunks(4).map(instruction).collect();
+        self.tell(|socket| match program {
+            Some(program) => socket.attach_filter(&program),
+            None => Err(Error {
+                errno: Errno::INVAL,
+                syscall: "setsockopt",
+                detail: "an instruction is four numbers: code (16 bits), jt, jf (8 bits), k (32 bits)".into(),
+            }),
+        })
+    }
+
+    /// Takes the filter off.
+    #[napi]
+    pub fn detach_filter(&self) -> Option<Failure> {
+        self.tell(Socket::detach_filter)
+    }
+}
+
+impl NetlinkSocket {
+    /// `made` is an error, or nothing when the environment is ending, or what the crate made of it.
+    fn made(
+        event_loop: &EventLoop,
+        slot: u32,
+        made: Result<Option<Result<Socket, Error>>, Error>,
+        syscall: &str,
+    ) -> Either<NetlinkSocket, Failure> {
+        match made {
+            Ok(Some(Ok(socket))) => Either::A(Self::enter(event_loop.inner(), slot, socket)),
+            Ok(Some(Err(error))) | Err(error) => Either::B(error.into()),
+            Ok(None) => Either::B(Failure::closed(syscall)),
+        }
+    }
+
+    fn enter(event_loop: &Rc<nearwire_event_loop::EventLoop>, slot: u32, socket: Socket) -> Self {
+        let inner = Rc::new(Inner {
+            event_loop: Rc::clone(event_loop),
+            slot,
+            socket: RefCell::new(Some(socket)),
+            reader: event_loop.token_waker(slot * 2),
+            writer: event_loop.token_waker(slot * 2 + 1),
+        });
+        let member: Weak<dyn Member> = Rc::downgrade(&(Rc::clone(&inner) as Rc<dyn Member>));
+        event_loop.join(slot, member);
+        Self { inner }
+    }
+
+    fn ask<R>(&self, syscall: &str, ask: impl FnOnce(&Socket) -> Result<R, Error>) -> Either<R, Failure> {
+        match self.inner.socket.borrow().as_ref().map(ask) {
+            Some(Ok(found)) => Either::A(found),
+            Some(Err(error)) => Either::B(error.into()),
+            None => Either::B(Failure::closed(syscall)),
+        }
+    }
+
+    fn tell(&self, tell: impl FnOnce(&Socket) -> Result<(), Error>) -> Option<Failure> {
+        match self.ask("setsockopt", tell) {
+            Either::A(()) => None,
+            Either::B(failure) => Some(failure),
+        }
+    }
+}
+
+fn instruction(numbers: &[u32]) -> Option<Instruction> {
+    let &[code, jump_true, jump_false, operand] = numbers else { return None };
+    Some(Instruction {
+        code: code.try_into().ok()?,
+        jump_true: jump_true.try_into().ok()?,
+        jump_false: jump_false.try_into().ok()?,
+        operand,
+    })
+}
