@@ -1,7 +1,7 @@
 //! Names of sockets, as bytes: a path of any length, an abstract name, or none.
 
 use std::fmt;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -22,7 +22,7 @@ pub const LONGEST_ABSTRACT_NAME: usize = PATH_SPACE - 1;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Address {
     /// A file, by the bytes of its path and without a terminating NUL. Of any length: what does not fit in the 108
-    /// bytes of `sun_path` is reached through a descriptor of its directory.
+    /// bytes of `sun_path` is reached through a descriptor.
     Path(Vec<u8>),
     /// A name that lives in the network namespace and leaves no file, without the leading NUL of `sun_path`; any
     /// bytes, NULs too, up to [`LONGEST_ABSTRACT_NAME`].
@@ -51,8 +51,8 @@ impl Address {
     /// The bytes of a `struct sockaddr_un` for this name.
     ///
     /// # Errors
-    /// `ENAMETOOLONG` for an abstract name over 107 bytes, or a path over 108, which only a descriptor of its
-    /// directory can reach; `EINVAL` for a path that is empty or contains a NUL.
+    /// `ENAMETOOLONG` for an abstract name over 107 bytes, or a path over 108, which only a descriptor
+    /// can reach; `EINVAL` for a path that is empty or contains a NUL.
     pub fn to_sockaddr(&self) -> Result<Vec<u8>> {
         self.raw().map(|raw| raw.as_bytes().to_vec())
     }
@@ -80,25 +80,24 @@ impl Address {
         }
     }
 
-    /// Makes the address usable in a system call, opening the directory of a path that is too long for one.
+    /// Makes the address of an existing socket usable in a system call. One whose path is too long for that is opened,
+    /// which does not connect, and named by the descriptor.
     pub(crate) fn reach(&self) -> Result<Reached> {
         match self {
             Self::Path(path) if path.len() > PATH_SPACE => {
                 check_path(path)?;
-                let (parent, name) = split(path)?;
-                let directory = open_directory(parent)?;
-                let raw = through(&directory, name)?;
-                Ok(Reached { raw, _directory: Some(directory) })
+                let file = open_far(path, OFlags::PATH).map_err(Error::of("open"))?;
+                Ok(Reached { raw: itself(&file), _file: Some(file) })
             }
-            _ => Ok(Reached { raw: self.raw()?, _directory: None }),
+            _ => Ok(Reached { raw: self.raw()?, _file: None }),
         }
     }
 }
 
-/// An address ready for a system call; keeps the directory open that a long path goes through.
+/// An address ready for a system call; keeps the file open that stands for a long path.
 pub(crate) struct Reached {
     pub(crate) raw: RawAddress,
-    _directory: Option<OwnedFd>,
+    _file: Option<OwnedFd>,
 }
 
 impl From<RawAddress> for Address {
@@ -174,28 +173,42 @@ pub(crate) fn split(path: &[u8]) -> Result<(&[u8], &[u8])> {
 
 /// A descriptor that stands for a directory and allows nothing but naming what is in it.
 pub(crate) fn open_directory(path: &[u8]) -> Result<OwnedFd> {
-    rustix::fs::openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(|errno| {
-        Error::explained(
-            errno,
-            "open",
-            format!("the directory {} cannot be opened: {errno}", String::from_utf8_lossy(path)),
-        )
+    open_far(path, OFlags::PATH | OFlags::DIRECTORY).map_err(|errno| {
+        let shown = String::from_utf8_lossy(path);
+        Error::explained(errno, "open", format!("the directory {shown} cannot be opened: {errno}"))
     })
 }
 
-/// The address of `name` inside an open directory, whatever the length of the directory's own path.
-pub(crate) fn through(directory: &OwnedFd, name: &[u8]) -> Result<RawAddress> {
-    let prefix = format!("/proc/self/fd/{}/", directory.as_raw_fd());
-    if prefix.len() + name.len() > PATH_SPACE {
-        return Err(Error::explained(
-            Errno::NAMETOOLONG,
-            "connect",
-            format!(
-                "the last component of the path has {} bytes; at most {} can be reached through {prefix}",
-                name.len(),
-                PATH_SPACE - prefix.len()
-            ),
-        ));
+/// Opens a path of any length, in steps that are short enough for the kernel (`PATH_MAX`, 4,096 bytes).
+fn open_far(path: &[u8], flags: OFlags) -> std::result::Result<OwnedFd, Errno> {
+    const STEP: usize = 4000;
+    let (mut here, mut rest): (Option<OwnedFd>, _) = (None, path);
+    let open = |from: Option<&OwnedFd>, path: &[u8], flags: OFlags| {
+        let from = from.map_or(CWD, AsFd::as_fd);
+        rustix::fs::openat(from, path, flags | OFlags::CLOEXEC, Mode::empty())
+    };
+    while rest.len() > STEP {
+        let slash = rest[1..STEP].iter().rposition(|byte| *byte == b'/').ok_or(Errno::NAMETOOLONG)? + 1;
+        here = Some(open(here.as_ref(), &rest[..slash], OFlags::PATH | OFlags::DIRECTORY)?);
+        let next = rest[slash..].iter().position(|byte| *byte != b'/').ok_or(Errno::ISDIR)?;
+        rest = &rest[slash + next..];
     }
-    Ok(raw(&[prefix.as_bytes(), name]))
+    open(here.as_ref(), rest, flags)
+}
+
+/// The address of a short name inside an open directory, whatever the length of the directory's own path.
+pub(crate) fn through(directory: &OwnedFd, name: &[u8]) -> RawAddress {
+    raw(&[format!("/proc/self/fd/{}/", directory.as_raw_fd()).as_bytes(), name])
+}
+
+/// The address of an open file.
+fn itself(file: &OwnedFd) -> RawAddress {
+    raw(&[format!("/proc/self/fd/{}", file.as_raw_fd()).as_bytes()])
+}
+
+/// The address of the socket `name` in an open directory, to connect to, and the descriptor that it goes through.
+pub(crate) fn inside(directory: &OwnedFd, name: &[u8]) -> std::result::Result<(RawAddress, OwnedFd), Errno> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(directory, name, flags, Mode::empty())?;
+    Ok((itself(&file), file))
 }

@@ -34,8 +34,7 @@ impl Socket {
     /// A datagram socket at `address`; [`Address::Unnamed`] asks the kernel for a free abstract name. Its file is
     /// removed when the socket is dropped.
     ///
-    /// Peers see the name as it was bound. One over 108 bytes they see as a path through this process's descriptors,
-    /// which they cannot answer: whoever wants answers binds a shorter name.
+    /// Peers see the name as it was bound. One over 108 bytes they see as a temporary one that cannot be answered: whoever wants answers binds a shorter name.
     ///
     /// # Errors
     /// As [`Listener::listen`](crate::Listener::listen).

@@ -99,7 +99,8 @@ impl Listener {
     ///
     /// # Errors
     /// `EADDRINUSE`: the name is taken, and the detail says by what; `EACCES`: no permission to create files in the
-    /// directory; `ENOENT`, `ENOTDIR`: there is no such directory; `ENAMETOOLONG`; `EINVAL` for an impossible name;
+    /// directory; `ENOENT`, `ENOTDIR`: there is no such directory; `ENAMETOOLONG` when the last component exceeds
+    /// 250 bytes, or an abstract name 107; `EINVAL` for an impossible name;
     /// `EOPNOTSUPP` for a datagram socket.
     pub fn listen(kind: Kind, address: &Address, options: &ListenOptions) -> Result<Self> {
         if kind == Kind::Datagram {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawMode, chmodat, fchmod, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 
-use crate::address::{PATH_SPACE, open_directory, split, through};
+use crate::address::{Address, PATH_SPACE, inside, open_directory, split, through};
 use crate::error::{Error, Result};
 use crate::kind::{Kind, file_type};
 use crate::lock::Lock;
@@ -99,10 +99,6 @@ pub(crate) fn claim_by_rename(
 ) -> Result<Name> {
     let (parent, name) = split(path)?;
     let directory = open_directory(parent)?;
-    // Whoever connects goes this way, so a name that nobody could reach is refused now.
-    if path.len() > PATH_SPACE {
-        through(&directory, name)?;
-    }
     let _lock = Lock::acquire(directory.as_fd(), name)?;
     clear_the_way(&directory, path, name, claim.takeover)?;
 
@@ -126,14 +122,15 @@ pub(crate) fn claim_by_rename(
 ///
 /// Replacing a live one leaves a moment in which the path does not exist: the kernel remembers the name that was
 /// bound, so a datagram socket cannot be bound elsewhere and moved.
+///
+/// A path that does not fit in an address cannot be answered to in any case, so it is claimed by renaming.
 pub(crate) fn claim_in_place(socket: BorrowedFd<'_>, path: &[u8], claim: Claim) -> Result<Name> {
+    if path.len() > PATH_SPACE {
+        return claim_by_rename(socket, path, claim, || Ok(()));
+    }
     let (parent, name) = split(path)?;
     let directory = open_directory(parent)?;
-    let raw = if path.len() > PATH_SPACE {
-        through(&directory, name)?
-    } else {
-        crate::address::Address::Path(path.to_vec()).reach()?.raw
-    };
+    let raw = Address::Path(path.to_vec()).reach()?.raw;
     let _lock = Lock::acquire(directory.as_fd(), name)?;
     let aside = match clear_the_way(&directory, path, name, claim.takeover)? {
         Way::Free => None,
@@ -208,7 +205,8 @@ enum Holder {
 /// which must not be mistaken for a stale one. `unix_find_bsd()` in `net/unix/af_unix.c`.
 fn holder(directory: &OwnedFd, name: &[u8]) -> Result<Holder> {
     let probe = Kind::Datagram.create()?;
-    match rustix::net::connect(&probe, &through(directory, name)?) {
+    let outcome = inside(directory, name).and_then(|(address, _open)| rustix::net::connect(&probe, &address));
+    match outcome {
         Ok(()) | Err(Errno::PROTOTYPE | Errno::PERM) => Ok(Holder::SomeProcess),
         Err(Errno::CONNREFUSED) => Ok(Holder::Nobody),
         Err(Errno::ACCESS) => Ok(Holder::Unknown),
@@ -263,10 +261,10 @@ fn bind_temporary(socket: BorrowedFd<'_>, directory: &OwnedFd, parent: &[u8], na
         let readable = [name, b".", mark.as_bytes()].concat();
         let full = [parent, b"/", &readable].concat();
         let (temporary, raw) = if full.len() < PATH_SPACE {
-            (readable, crate::address::Address::Path(full).reach()?.raw)
+            (readable, Address::Path(full).reach()?.raw)
         } else {
             let short = [b".", mark.as_bytes()].concat();
-            let raw = through(directory, &short)?;
+            let raw = through(directory, &short);
             (short, raw)
         };
         match bind(socket, &raw) {

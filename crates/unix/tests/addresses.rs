@@ -38,10 +38,10 @@ async fn paths_of_every_length_around_the_limit_and_far_beyond() {
     std::fs::create_dir_all(&deep).expect("directories");
     let base = directory.path().as_os_str().len() + 1;
     let mut paths: Vec<_> = (100..=112).map(|length| directory.join(&"n".repeat(length - base))).collect();
+    paths.push(directory.join(&"n".repeat(250)));
     paths.push(deep.join("socket"));
     for path in paths {
         let address = Address::from(path.as_path());
-        // The last component itself has to fit behind /proc/self/fd/N/.
         let listener = listen(Kind::Stream, &address);
         let client = connect(Kind::Stream, &address);
         let server = listener.accept().await.expect("a connection");
@@ -58,9 +58,30 @@ async fn paths_of_every_length_around_the_limit_and_far_beyond() {
 }
 
 #[tokio::test]
+async fn a_path_longer_than_the_kernel_opens_at_once() {
+    use rustix::fs::{Mode, OFlags, mkdirat, open, openat};
+    let directory = Directory::new();
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let (mut here, mut path) =
+        (open(directory.path(), flags, Mode::empty()).expect("our directory"), directory.path().to_path_buf());
+    let step = "d".repeat(200);
+    while path.as_os_str().len() < 9000 {
+        mkdirat(&here, step.as_str(), Mode::RWXU).expect("a directory");
+        here = openat(&here, step.as_str(), flags, Mode::empty()).expect("the directory");
+        path.push(&step);
+    }
+    let address = Address::from(path.join("socket").as_path());
+    let listener = listen(Kind::Stream, &address);
+    let client = connect(Kind::Stream, &address);
+    let server = listener.accept().await.expect("a connection");
+    client.write_all(b"far").await.expect("sending");
+    assert_eq!(server.read(&mut [0; 8]).await, Ok(3));
+}
+
+#[tokio::test]
 async fn what_cannot_be_a_name_is_refused_with_the_reason() {
     let directory = Directory::new();
-    let long_name = directory.address(&"n".repeat(150));
+    let long_name = directory.address(&"n".repeat(251));
     for (address, errno) in [
         (long_name, Errno::NAMETOOLONG),
         (Address::Path(b"a\0b".to_vec()), Errno::INVAL),
