@@ -1,6 +1,6 @@
 import { closedError, SocketError } from './errors.js'
 import { enter, eventLoop, giveBack, type Waiter } from './loop.js'
-import { Waits } from './waits.js'
+import { type Holder, Waits } from './waits.js'
 
 /** What every open handle offers. */
 export interface Closable extends AsyncDisposable {
@@ -32,15 +32,12 @@ export interface NativeHandle {
 }
 
 /** The life of one descriptor: waiting, holding the process, closing once. */
-export abstract class Handle<N extends NativeHandle = NativeHandle> implements Closable, Waiter {
+export abstract class Handle<N extends NativeHandle = NativeHandle> implements Closable, Holder, Waiter {
   /** @internal */
   protected readonly native: N
   /** @internal */
   readonly reads: Waits
-  /** @internal */
-  protected readonly writes: Waits
-  /** @internal Keeps the process alive while something waits, unless unreferenced. */
-  protected readonly hold: (on: boolean) => void
+  #writes: Waits | undefined
   readonly #slot: number
   #referenced = true
   #waiting = 0
@@ -52,10 +49,13 @@ export abstract class Handle<N extends NativeHandle = NativeHandle> implements C
   protected constructor(native: N, slot: number) {
     this.native = native
     this.#slot = slot
-    this.hold = (on) => this.#hold(on)
-    this.reads = new Waits(this.hold)
-    this.writes = new Waits(this.hold)
+    this.reads = new Waits(this)
     enter(slot, this)
+  }
+
+  /** @internal Made when first needed: most handles never wait to write. */
+  protected get writes(): Waits {
+    return this.#writes ??= new Waits(this)
   }
 
   /** What messages call this: 'stream', 'listener'. */
@@ -124,7 +124,7 @@ export abstract class Handle<N extends NativeHandle = NativeHandle> implements C
 
   /** @internal */
   onWritable(): void {
-    this.writes.retry()
+    this.#writes?.retry()
   }
 
   /** @internal */
@@ -168,12 +168,13 @@ export abstract class Handle<N extends NativeHandle = NativeHandle> implements C
     this.#open = false
     giveBack(this.#slot)
     this.reads.end(() => this.closedError('close'))
-    this.writes.end(() => this.closedError('close'))
+    this.#writes?.end(() => this.closedError('close'))
     this.afterEnd()
     this.#closed?.resolve()
   }
 
-  #hold(on: boolean): void {
+  /** @internal Keeps the process alive while something waits, unless unreferenced. */
+  hold(on: boolean): void {
     this.#waiting += on ? 1 : -1
     if (!this.#referenced) return
     if (on && this.#waiting === 1) eventLoop.hold()

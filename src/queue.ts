@@ -30,10 +30,6 @@ export class Queue<T> {
     return item
   }
 
-  filter(keep: (item: T) => boolean): T[] {
-    return this.#items.slice(this.#head).filter((item) => keep(item as T)) as T[]
-  }
-
   remove(item: T): boolean {
     const index = this.#items.indexOf(item, this.#head)
     if (index === -1) return false

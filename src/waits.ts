@@ -1,7 +1,5 @@
 // Operations that wait, in the order in which they were asked for.
 
-import { Queue } from './queue.js'
-
 /** What an attempt answers when it must wait. Not `undefined`, which an operation may answer. */
 export const WAIT: unique symbol = Symbol('wait')
 
@@ -12,6 +10,14 @@ interface Wait {
   owner: object | undefined
   signal: AbortSignal | undefined
   onAbort: (() => void) | undefined
+  /** The neighbours in line: a list of its own links costs an idle handle nothing, and leaving it is cheap. */
+  before: Wait | undefined
+  after: Wait | undefined
+}
+
+/** Who is told when the first operation begins to wait and when the last no longer does. */
+export interface Holder {
+  hold(on: boolean): void
 }
 
 /**
@@ -19,12 +25,12 @@ interface Wait {
  * time that the descriptor is ready; one that is aborted leaves the others as they are.
  */
 export class Waits {
-  readonly #queue = new Queue<Wait>()
-  readonly #hold: (on: boolean) => void
+  readonly #holder: Holder
+  #first: Wait | undefined
+  #last: Wait | undefined
 
-  /** `hold` keeps the process alive while something waits. */
-  constructor(hold: (on: boolean) => void) {
-    this.#hold = hold
+  constructor(holder: Holder) {
+    this.#holder = holder
   }
 
   /** How many operations wait. A plain field, for every `next()` of an iterator looks at it. */
@@ -47,58 +53,61 @@ export class Waits {
   /** Like `run()`, for an attempt that has just been made in vain. */
   wait<T>(attempt: () => T | typeof WAIT, signal?: AbortSignal, owner?: object): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      const wait: Wait = { attempt, resolve, reject, owner, signal, onAbort: undefined }
+      const before = this.#last
+      const wait: Wait = { attempt, resolve, reject, owner, signal, onAbort: undefined, before, after: undefined }
       if (signal !== undefined) {
         wait.onAbort = () => this.#withdraw(wait, signal.reason)
         signal.addEventListener('abort', wait.onAbort, { once: true })
       }
-      this.#queue.push(wait)
-      this.length++
-      if (this.length === 1) this.#hold(true)
+      if (before === undefined) this.#first = wait
+      else before.after = wait
+      this.#last = wait
+      if (++this.length === 1) this.#holder.hold(true)
     })
   }
 
   /** The descriptor is ready: whoever can go on does. */
   retry(): void {
-    for (let wait = this.#queue.peek(); wait !== undefined; wait = this.#queue.peek()) {
+    for (let wait = this.#first; wait !== undefined; wait = this.#first) {
       let value: unknown
       try {
         value = wait.attempt()
       } catch (error) {
         // The attempt may have ended everything, itself included.
-        if (this.#queue.peek() === wait) this.#finish().reject(error)
+        if (this.#first === wait) this.#remove(wait).reject(error)
         continue
       }
       if (value === WAIT) return
-      if (this.#queue.peek() === wait) this.#finish().resolve(value as never)
+      if (this.#first === wait) this.#remove(wait).resolve(value as never)
     }
   }
 
   /** Withdraws the operations of one owner; their promises reject, and nobody should be listening. */
   cancel(owner: object): void {
-    for (const wait of this.#queue.filter((one) => one.owner === owner)) this.#withdraw(wait, undefined)
+    for (let wait = this.#first; wait !== undefined; wait = wait.after) {
+      if (wait.owner === owner) this.#withdraw(wait, undefined)
+    }
   }
 
   /** Settles everything that waits. */
   end(error: () => unknown): void {
-    while (this.length > 0) this.#finish().reject(error())
+    for (let wait = this.#first; wait !== undefined; wait = this.#first) this.#remove(wait).reject(error())
   }
 
-  #finish(): Wait {
-    const wait = this.#queue.shift() as Wait
-    this.#settled(wait)
-    return wait
-  }
-
+  /** Takes one out, unless it is out already. */
   #withdraw(wait: Wait, reason: unknown): void {
-    if (!this.#queue.remove(wait)) return
-    this.#settled(wait)
-    wait.reject(reason)
+    if (wait.before === undefined && this.#first !== wait) return
+    this.#remove(wait).reject(reason)
   }
 
-  #settled(wait: Wait): void {
+  #remove(wait: Wait): Wait {
+    if (wait.before === undefined) this.#first = wait.after
+    else wait.before.after = wait.after
+    if (wait.after === undefined) this.#last = wait.before
+    else wait.after.before = wait.before
+    wait.before = undefined
     if (wait.onAbort !== undefined) wait.signal?.removeEventListener('abort', wait.onAbort)
-    this.length--
-    if (this.length === 0) this.#hold(false)
+    if (--this.length === 0) this.#holder.hold(false)
+    return wait
   }
 }

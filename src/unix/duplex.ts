@@ -63,6 +63,7 @@ export class UnixDuplex extends Duplex {
       if (milliseconds === 0) this.off('timeout', listener)
       else this.once('timeout', listener)
     }
+    this.#active = performance.now()
     if (milliseconds > 0) this.#watchIdleness()
     return this
   }
@@ -88,8 +89,14 @@ export class UnixDuplex extends Duplex {
   }
 
   #send(chunk: Buffer, callback: Callback): void {
-    this.#active = performance.now()
-    this.#stream.write(chunk).then(() => callback(), callback)
+    if (this.#timeout > 0) this.#active = performance.now()
+    try {
+      const waiting = this.#stream.outgoing.writeNow(chunk)
+      if (waiting === undefined) callback()
+      else waiting.then(() => callback(), callback)
+    } catch (error) {
+      callback(error as Error)
+    }
   }
 
   /** Reads until nobody wants more. */
@@ -99,7 +106,7 @@ export class UnixDuplex extends Duplex {
       const { buffer, used } = slab
       const count = this.#stream.readNow(buffer, used, buffer.length)
       if (count === -EAGAIN) return WAIT
-      this.#active = performance.now()
+      if (this.#timeout > 0) this.#active = performance.now()
       if (count === 0) return this.push(null)
       slab.used = used + count
       if (!this.push(buffer.subarray(used, used + count))) return false

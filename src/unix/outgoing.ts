@@ -1,6 +1,7 @@
 import { Queue } from '../queue.js'
 import { SocketError } from '../errors.js'
 import type { Native } from '../native.js'
+import type { Holder } from '../waits.js'
 import { errnoError } from './failures.js'
 
 const TAIL = 0
@@ -26,7 +27,7 @@ const done = Promise.resolve()
  */
 export class Outgoing {
   readonly #native: Native.UnixSocket
-  readonly #hold: (on: boolean) => void
+  readonly #holder: Holder
   /** Shared with the native side, which advances it; see `crates/node/src/outbox.rs`. */
   readonly #control = new Int32Array(3)
   #outbox: Buffer | undefined
@@ -37,9 +38,9 @@ export class Outgoing {
   /** Makes the error of a socket that is gone; made late, for capturing a stack costs more than closing does. */
   #gone: (() => SocketError) | undefined
 
-  constructor(native: Native.UnixSocket, hold: (on: boolean) => void) {
+  constructor(native: Native.UnixSocket, holder: Holder) {
     this.#native = native
-    this.#hold = hold
+    this.#holder = holder
   }
 
   /** The first failure: nothing can be sent any more. */
@@ -92,18 +93,23 @@ export class Outgoing {
     if (written < bytes.length) this.#enqueue({ bytes, written, settle: undefined })
   }
 
-  /** Writes bytes, after everything before them; settles when the last is in the kernel. */
-  write(bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+  /** Writes bytes, after everything before them; `undefined` when all of it is in the kernel already. */
+  writeNow(bytes: Uint8Array, signal?: AbortSignal): Promise<void> | undefined {
     let written = 0
     if (!this.#blocked && this.#queue.length === 0) {
-      try {
-        written = this.#write(bytes, 0)
-      } catch (error) {
-        return Promise.reject(error as Error)
-      }
-      if (written === bytes.length && this.#control[TAIL] === 0) return done
+      written = this.#write(bytes, 0)
+      if (written === bytes.length && this.#control[TAIL] === 0) return undefined
     }
     return this.#whenWritten({ bytes, written, settle: undefined }, signal)
+  }
+
+  /** The same as a promise, of a failure too. */
+  write(bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+    try {
+      return this.writeNow(bytes, signal) ?? done
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
   }
 
   /** Settles when everything sent so far is in the kernel. */
@@ -131,7 +137,7 @@ export class Outgoing {
         item.written += this.#write(item.bytes, item.written)
         if (item.written < item.bytes.length || this.#control[TAIL] !== 0) return
         this.#queue.shift()
-        if (this.#queue.length === 0) this.#hold(false)
+        if (this.#queue.length === 0) this.#holder.hold(false)
         item.settle?.()
       }
     } catch {
@@ -190,7 +196,7 @@ export class Outgoing {
   }
 
   #enqueue(item: Item): void {
-    if (this.#queue.length === 0) this.#hold(true)
+    if (this.#queue.length === 0) this.#holder.hold(true)
     this.#queue.push(item)
   }
 
@@ -198,7 +204,7 @@ export class Outgoing {
     return new Promise<void>((resolve, reject) => {
       const abort = (): void => {
         // One that has begun goes on, or the peer would see half of it.
-        if (item.written === 0 && this.#queue.remove(item) && this.#queue.length === 0) this.#hold(false)
+        if (item.written === 0 && this.#queue.remove(item) && this.#queue.length === 0) this.#holder.hold(false)
         item.settle = undefined
         reject(signal?.reason as Error)
       }
@@ -219,7 +225,7 @@ export class Outgoing {
     this.#control[HEAD] = 0
     while (this.#queue.length > 0) {
       const item = this.#queue.shift() as Item
-      if (this.#queue.length === 0) this.#hold(false)
+      if (this.#queue.length === 0) this.#holder.hold(false)
       item.settle?.(this.#failed)
     }
   }

@@ -25,8 +25,7 @@ const EAGAIN = 11
  */
 export class UnixStream extends Connected implements AsyncIterable<Buffer> {
   protected readonly kind = 'stream'
-  /** @internal */
-  readonly outgoing: Outgoing
+  #outgoing: Outgoing | undefined
   readonly #nextChunk = (): IteratorResult<Buffer, undefined> | typeof WAIT => this.#readChunk()
   #readable: ReadableStream<Uint8Array> | undefined
   #writable: WritableStream<Uint8Array> | undefined
@@ -34,7 +33,15 @@ export class UnixStream extends Connected implements AsyncIterable<Buffer> {
 
   private constructor(native: Native.UnixSocket, slot: number, remote?: EncodedAddress) {
     super(native, slot, remote)
-    this.outgoing = new Outgoing(native, this.hold)
+  }
+
+  /** @internal Made when first needed: a server's idle connections have sent nothing yet. */
+  get outgoing(): Outgoing {
+    if (this.#outgoing === undefined) {
+      this.#outgoing = new Outgoing(this.native, this)
+      if (!this.isOpen) this.#outgoing.end(() => this.closedError('write'))
+    }
+    return this.#outgoing
   }
 
   /** @internal */
@@ -157,18 +164,19 @@ export class UnixStream extends Connected implements AsyncIterable<Buffer> {
 
   /** @internal */
   override onWritable(): void {
-    this.outgoing.onWritable()
+    this.#outgoing?.onWritable()
   }
 
   /** @internal */
   protected override drained(): Promise<void> | undefined {
-    return this.outgoing.isEmpty || this.outgoing.failure !== undefined ? undefined : this.outgoing.flush()
+    const outgoing = this.#outgoing
+    return outgoing === undefined || outgoing.isEmpty || outgoing.failure !== undefined ? undefined : outgoing.flush()
   }
 
   /** @internal */
   protected override beforeDetach(): void {
     this.native.flush()
-    if (!this.outgoing.isEmpty) {
+    if (this.#outgoing?.isEmpty === false) {
       throw new SocketError({
         code: 'ERR_UNSENT', errno: 0, syscall: 'detach', explanation: 'bytes wait to be sent; await flush() first',
       })
@@ -177,7 +185,7 @@ export class UnixStream extends Connected implements AsyncIterable<Buffer> {
 
   /** @internal */
   protected override afterEnd(): void {
-    this.outgoing.end(() => this.closedError('write'))
+    this.#outgoing?.end(() => this.closedError('write'))
   }
 
   private assertReadable(): void {
