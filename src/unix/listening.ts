@@ -13,7 +13,7 @@ import { errnoError, unwrap } from './failures.js'
 export interface ListenOptions {
   /** How many connections may wait to be accepted (listen(2); the kernel admits one more). Default 511. */
   backlog?: number
-  /** Permission bits of the socket file, set before the name appears; the umask applies. Default 0o777. */
+  /** Permission bits of the socket file, set before the name appears; exactly these whatever the umask. Default 0o777 less the umask. */
   mode?: number
   /**
    * What to do about a socket that has the name already. `'stale'` (default): replace one that nobody listens on;

@@ -22,7 +22,7 @@ use crate::unix_socket::{UnixSocket, kind};
 pub struct UnixListenOptions {
     /// As for `listen(2)`.
     pub backlog: i32,
-    /// Permission bits of the name; the umask still applies.
+    /// Permission bits of the name, exactly these whatever the umask; without, 0777 less the umask.
     pub mode: Option<u32>,
     /// Whom to replace: nobody (0), a socket nobody listens on (1), a live one too (2).
     pub takeover: u32,
