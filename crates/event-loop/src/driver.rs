@@ -104,6 +104,7 @@ impl Driver {
         // Only the I/O driver runs inside `block_on`: a task that yields in there is never woken again once
         // `block_on` has returned.
         self.runtime().block_on(tokio::task::yield_now());
+        self.wakes.harvested();
         if self.wakes.are_tasks_woken() {
             self.poll_tasks();
         }

@@ -1,12 +1,17 @@
 //! Waiting for one descriptor, the way every transport does: try the syscall first, wait only after `EAGAIN`.
 
+use std::future::poll_fn;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::OnceLock;
 use std::task::{Context, Poll, ready};
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::time::Timespec;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::coop::poll_proceed;
 
 use crate::register::register;
 
@@ -22,6 +27,8 @@ use crate::register::register;
 pub struct Readiness {
     read: AsyncFd<OwnedFd>,
     write: OnceLock<AsyncFd<OwnedFd>>,
+    /// Another thread may harvest events between a system call and the wait that follows it.
+    harvested_elsewhere: bool,
 }
 
 impl Readiness {
@@ -31,11 +38,12 @@ impl Readiness {
     /// What `epoll_ctl(2)` says: `EPERM` for a descriptor that cannot be polled (a regular file), `ENOSPC` when
     /// `/proc/sys/fs/epoll/max_user_watches` is used up.
     pub fn new(fd: OwnedFd) -> io::Result<Self> {
-        Ok(Self { read: register(fd, Interest::READABLE)?, write: OnceLock::new() })
+        let harvested_elsewhere = Handle::current().runtime_flavor() != RuntimeFlavor::CurrentThread;
+        Ok(Self { read: register(fd, Interest::READABLE)?, write: OnceLock::new(), harvested_elsewhere })
     }
 
     /// Waits until reading may succeed. Call it after the syscall said `EAGAIN`: what tokio remembers from before
-    /// is forgotten first.
+    /// is forgotten first. Of a current-thread runtime, call it on the thread that runs it.
     ///
     /// # Errors
     /// When the runtime has been shut down.
@@ -43,7 +51,8 @@ impl Readiness {
         loop {
             let mut guard = ready!(self.read.poll_read_ready(cx))?;
             // A closed state is never cleared by tokio, so waiting for it to change would spin.
-            if guard.ready().is_read_closed() {
+            if guard.ready().is_read_closed() || (self.harvested_elsewhere && is_ready_now(self.as_fd(), PollFlags::IN))
+            {
                 return Poll::Ready(Ok(()));
             }
             guard.clear_ready();
@@ -63,7 +72,7 @@ impl Readiness {
         let Some(write) = self.write.get() else { return Poll::Pending };
         loop {
             let mut guard = ready!(write.poll_write_ready(cx))?;
-            if guard.ready().is_write_closed() || is_writable_now(self.as_fd()) {
+            if guard.ready().is_write_closed() || is_ready_now(self.as_fd(), PollFlags::OUT) {
                 return Poll::Ready(Ok(()));
             }
             guard.clear_ready();
@@ -74,30 +83,34 @@ impl Readiness {
     ///
     /// # Errors
     /// Those of `attempt`, and of [`poll_read`](Self::poll_read).
-    pub async fn read_with<R>(&self, mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<R>) -> io::Result<R> {
-        // The attempt is part of every poll: a wait that is polled again on its own would forget what woke it.
-        std::future::poll_fn(|cx| {
-            loop {
-                match attempt(self.as_fd()) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(self.poll_read(cx))?,
-                    outcome => return Poll::Ready(outcome),
-                }
-            }
-        })
-        .await
+    pub async fn read_with<R>(&self, attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<R>) -> io::Result<R> {
+        self.retry_with(Self::poll_read, attempt).await
     }
 
     /// Runs `attempt` until it no longer says `WouldBlock`, waiting for room in between.
     ///
     /// # Errors
     /// Those of `attempt`, and of [`poll_write`](Self::poll_write).
-    pub async fn write_with<R>(&self, mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<R>) -> io::Result<R> {
-        // The attempt is part of every poll: a wait that is polled again on its own would forget what woke it.
-        std::future::poll_fn(|cx| {
+    pub async fn write_with<R>(&self, attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<R>) -> io::Result<R> {
+        self.retry_with(Self::poll_write, attempt).await
+    }
+
+    async fn retry_with<R>(
+        &self,
+        wait: fn(&Self, &mut Context<'_>) -> Poll<io::Result<()>>,
+        mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<R>,
+    ) -> io::Result<R> {
+        poll_fn(|cx| {
+            // An attempt that succeeds has waited for nothing: while the peer keeps up, nobody else would ever run.
+            let budget = ready!(poll_proceed(cx));
+            // The attempt is part of every poll: a wait that is polled again on its own would forget what woke it.
             loop {
                 match attempt(self.as_fd()) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(self.poll_write(cx))?,
-                    outcome => return Poll::Ready(outcome),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(wait(self, cx))?,
+                    outcome => {
+                        budget.made_progress();
+                        return Poll::Ready(outcome);
+                    }
                 }
             }
         })
@@ -123,9 +136,8 @@ impl AsRawFd for Readiness {
     }
 }
 
-/// Whether the descriptor would take a write at this moment; an error or a hang-up counts, for the write reports it.
-fn is_writable_now(fd: BorrowedFd<'_>) -> bool {
-    let mut poll = [rustix::event::PollFd::new(&fd, rustix::event::PollFlags::OUT)];
-    let now = rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 };
-    rustix::event::poll(&mut poll, Some(&now)).map_or(true, |count| count > 0)
+/// Whether one of `events` is there at this moment; an error or a hang-up counts, for the system call reports it.
+fn is_ready_now(fd: BorrowedFd<'_>, events: PollFlags) -> bool {
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut [PollFd::new(&fd, events)], Some(&now)).map_or(true, |count| count > 0)
 }

@@ -50,11 +50,14 @@ impl Wakes {
 
     /// Marks the beginning of a turn; `false` when one is running already.
     pub(crate) fn begin_turn(&self) -> bool {
-        if self.in_turn.swap(true, Ordering::SeqCst) {
-            return false;
-        }
+        !self.in_turn.swap(true, Ordering::SeqCst)
+    }
+
+    /// The turn has harvested what made the descriptor readable: from here on a wake needs a kick of its own. Earlier
+    /// would be too early, for a kick between the two is harvested as well and would be taken for one under way; what
+    /// was woken before this call is for the rest of the turn to find.
+    pub(crate) fn harvested(&self) {
         self.kicked.store(false, Ordering::SeqCst);
-        true
     }
 
     pub(crate) fn end_turn(&self) {
