@@ -1,5 +1,5 @@
 import { closedError, SocketError } from './errors.js'
-import { enter, eventLoop, giveBack, type Waiter } from './loop.js'
+import { enter, giveBack, hold, release, type Waiter } from './loop.js'
 import { type Holder, Waits } from './waits.js'
 
 /** What every open handle offers. */
@@ -96,7 +96,7 @@ export abstract class Handle<N extends NativeHandle = NativeHandle> implements C
   ref(): this {
     if (!this.#referenced) {
       this.#referenced = true
-      if (this.#waiting > 0) eventLoop.hold()
+      if (this.#waiting > 0) hold()
     }
     return this
   }
@@ -104,7 +104,7 @@ export abstract class Handle<N extends NativeHandle = NativeHandle> implements C
   unref(): this {
     if (this.#referenced) {
       this.#referenced = false
-      if (this.#waiting > 0) eventLoop.release()
+      if (this.#waiting > 0) release()
     }
     return this
   }
@@ -177,7 +177,7 @@ export abstract class Handle<N extends NativeHandle = NativeHandle> implements C
   hold(on: boolean): void {
     this.#waiting += on ? 1 : -1
     if (!this.#referenced) return
-    if (on && this.#waiting === 1) eventLoop.hold()
-    else if (!on && this.#waiting === 0) eventLoop.release()
+    if (on && this.#waiting === 1) hold()
+    else if (!on && this.#waiting === 0) release()
   }
 }

@@ -55,3 +55,15 @@ export function giveBack(slot: number): void {
   waiters[slot] = undefined
   freeSlots.push(slot)
 }
+
+let holds = 0
+
+/** Keeps the process alive until `release()` is called as often. */
+export function hold(): void {
+  if (holds++ === 0) eventLoop.hold()
+}
+
+/** Takes one `hold()` back. */
+export function release(): void {
+  if (--holds === 0) eventLoop.release()
+}
