@@ -54,7 +54,7 @@ fn tasks_are_dropped_inside_the_runtimes_context_and_their_sockets_closed() {
 
 #[test]
 fn readers_and_writers_in_the_middle_are_dropped_without_a_trace() {
-    for _ in 0..200 {
+    for _ in 0..20 {
         let driver = Driver::new().expect("a driver");
         let (left, right) = pair();
         let moved = Rc::new(Cell::new(0_usize));

@@ -11,7 +11,7 @@ pub(super) struct Dispatch {
     env: sys::napi_env,
     function: sys::napi_ref,
     /// Keeps the array's memory where it is.
-    _tokens: sys::napi_ref,
+    tokens: sys::napi_ref,
     slots: *mut u32,
     capacity: usize,
     context: sys::napi_async_context,
@@ -41,20 +41,20 @@ impl Dispatch {
             let typed =
                 sys::napi_get_typedarray_info(env, tokens, &mut kind, &mut capacity, &mut data, null_mut(), null_mut());
             check(typed, "reading the token array")?;
+            if kind != sys::TypedarrayType::uint32_array || capacity == 0 {
+                return Err(io::Error::other("the token array must be a Uint32Array with room"));
+            }
             check(sys::napi_create_reference(env, function, 1, &mut function_ref), "keeping the dispatcher")?;
             check(sys::napi_create_reference(env, tokens, 1, &mut tokens_ref), "keeping the token array")?;
             let mut name = null_mut();
             check(sys::napi_create_string_utf8(env, c"nearwire".as_ptr(), 8, &mut name), "naming the resource")?;
             check(sys::napi_async_init(env, null_mut(), name, &mut context), "making the async context")?;
         }
-        if kind != sys::TypedarrayType::uint32_array || capacity == 0 {
-            return Err(io::Error::other("the token array must be a Uint32Array with room"));
-        }
         let slots = data.cast::<u32>();
         Ok(Self {
             env,
             function: function_ref,
-            _tokens: tokens_ref,
+            tokens: tokens_ref,
             slots,
             capacity,
             context,
@@ -62,9 +62,18 @@ impl Dispatch {
         })
     }
 
-    /// JavaScript is not called any more.
+    /// JavaScript is not called any more, and what was kept for that is given back. To be called while the environment
+    /// lives; a finalizer would be too late.
     pub(super) fn stop(&self) {
-        self.stopped.set(true);
+        if self.stopped.replace(true) {
+            return;
+        }
+        // SAFETY: made in this environment, which is alive, and given back once; nothing uses them after `stopped`.
+        unsafe {
+            sys::napi_delete_reference(self.env, self.function);
+            sys::napi_delete_reference(self.env, self.tokens);
+            sys::napi_async_destroy(self.env, self.context);
+        }
     }
 
     /// Hands the tokens over, as many a call as the array holds.

@@ -70,28 +70,44 @@ impl Host {
             let uv_loop = uv_loop.cast::<c_void>();
             let poll = libc::calloc(1, (uv.handle_size)(UV_POLL));
             let prepare = libc::calloc(1, (uv.handle_size)(UV_PREPARE));
-            let failed = (uv.poll_init)(uv_loop, poll, driver.epoll_fd().as_raw_fd());
+            let failed = if poll.is_null() || prepare.is_null() {
+                -libc::ENOMEM
+            } else {
+                (uv.poll_init)(uv_loop, poll, driver.epoll_fd().as_raw_fd())
+            };
             if failed != 0 {
                 libc::free(poll);
                 libc::free(prepare);
                 return Err(io::Error::from_raw_os_error(-failed));
             }
-            let data = Rc::as_ptr(event_loop).cast_mut().cast::<c_void>();
-            (uv.set_data)(poll, data);
-            (uv.poll_start)(poll, UV_READABLE, on_poll);
-            (uv.make_unref)(poll);
             (uv.prepare_init)(uv_loop, prepare);
-            (uv.set_data)(prepare, data);
-            (uv.prepare_start)(prepare, on_prepare);
-            (uv.make_unref)(prepare);
-            let ending = Box::new(Ending {
+            let ending = Box::into_raw(Box::new(Ending {
                 event_loop: Rc::clone(event_loop),
                 handles: Some((uv, [poll, prepare])),
                 open: Cell::new(2),
                 hook: Cell::new(null_mut()),
-            });
-            let mut handle = null_mut();
-            sys::napi_add_async_cleanup_hook(env, Some(on_end), Box::into_raw(ending).cast(), &mut handle);
+            }));
+            let data = Rc::as_ptr(event_loop).cast_mut().cast::<c_void>();
+            (uv.set_data)(poll, data);
+            (uv.set_data)(prepare, data);
+            let mut hook = null_mut();
+            let hooked = sys::napi_add_async_cleanup_hook(env, Some(on_end), ending.cast(), &mut hook);
+            if hooked != sys::Status::napi_ok {
+                // Without a hook nobody would close the handles.
+                on_end(null_mut(), ending.cast());
+                return Err(io::Error::other(format!("adding a cleanup hook failed with Node-API status {hooked}")));
+            }
+            let failed = match (uv.poll_start)(poll, UV_READABLE, on_poll) {
+                0 => (uv.prepare_start)(prepare, on_prepare),
+                failed => failed,
+            };
+            if failed != 0 {
+                sys::napi_remove_async_cleanup_hook(hook);
+                on_end(null_mut(), ending.cast());
+                return Err(io::Error::from_raw_os_error(-failed));
+            }
+            (uv.make_unref)(poll);
+            (uv.make_unref)(prepare);
             driver.host_checks_before_blocking();
             Ok(Self::Libuv { uv, poll })
         }
@@ -113,7 +129,12 @@ impl Host {
                 open: Cell::new(0),
                 hook: Cell::new(null_mut()),
             });
-            sys::napi_add_env_cleanup_hook(env, Some(on_plain_end), Box::into_raw(ending).cast());
+            let ending = Box::into_raw(ending);
+            let hooked = sys::napi_add_env_cleanup_hook(env, Some(on_plain_end), ending.cast());
+            if hooked != sys::Status::napi_ok {
+                drop(Box::from_raw(ending));
+                return Err(io::Error::other(format!("adding a cleanup hook failed with Node-API status {hooked}")));
+            }
             Ok(Self::Thread(watcher))
         }
     }
@@ -183,7 +204,10 @@ unsafe extern "C" fn on_closed(handle: Pointer) {
             ending.event_loop.finish_end();
             let hook = ending.hook.get();
             drop(ending);
-            sys::napi_remove_async_cleanup_hook(hook);
+            // There is none when attaching failed half-way.
+            if !hook.is_null() {
+                sys::napi_remove_async_cleanup_hook(hook);
+            }
         }
     }
 }

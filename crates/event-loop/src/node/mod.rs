@@ -82,9 +82,16 @@ impl EventLoop {
             ready: RefCell::default(),
         });
         // SAFETY: `env` belongs to this thread.
-        let host = unsafe { Host::attach(env, &this, watcher)? };
-        *this.host.borrow_mut() = Some(host);
-        Ok(this)
+        match unsafe { Host::attach(env, &this, watcher) } {
+            Ok(host) => {
+                *this.host.borrow_mut() = Some(host);
+                Ok(this)
+            }
+            Err(error) => {
+                this.dispatch.stop();
+                Err(error)
+            }
+        }
     }
 
     /// Runs `with` with the driver, entered; `None` once the environment is ending.

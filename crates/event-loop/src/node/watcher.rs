@@ -63,25 +63,34 @@ impl Watcher {
             })?
         };
         let target = Box::new(Target { call, data, flags: Arc::clone(&flags), thread: thread.thread().clone() });
+        let target = Box::into_raw(target);
         let (mut name, mut function) = (null_mut(), null_mut());
-        // SAFETY: `env` is this thread's; the context is freed by the finalizer, after the last call.
+        // SAFETY: `env` is this thread's; the context is freed by the finalizer, after the last call, or here when
+        // there will be no finalizer.
         let status = unsafe {
-            sys::napi_create_string_utf8(env, c"nearwire-watcher".as_ptr(), 16, &mut name);
-            sys::napi_create_threadsafe_function(
-                env,
-                null_mut(),
-                null_mut(),
-                name,
-                0,
-                1,
-                null_mut(),
-                Some(on_finalize),
-                Box::into_raw(target).cast(),
-                Some(on_call),
-                &mut function,
-            )
+            let mut status = sys::napi_create_string_utf8(env, c"nearwire-watcher".as_ptr(), 16, &mut name);
+            if status == sys::Status::napi_ok {
+                status = sys::napi_create_threadsafe_function(
+                    env,
+                    null_mut(),
+                    null_mut(),
+                    name,
+                    0,
+                    1,
+                    null_mut(),
+                    Some(on_finalize),
+                    target.cast(),
+                    Some(on_call),
+                    &mut function,
+                );
+            }
+            if status != sys::Status::napi_ok {
+                drop(Box::from_raw(target));
+            }
+            status
         };
         if status != sys::Status::napi_ok {
+            // The thread gets no function and ends.
             return Err(io::Error::other(format!("making a threadsafe function failed with Node-API status {status}")));
         }
         // SAFETY: just made.
