@@ -7,6 +7,8 @@ import { errnoName, SocketError } from '../errors.js'
 import type { Failure } from '../native.js'
 import { type EncodedAddress, pathOf, showAddress } from './address.js'
 
+const EACCES = 13
+
 /** The value, or the error that stands in its place. */
 export function unwrap<R extends object>(result: R, address?: EncodedAddress): Exclude<R, Failure> {
   if ('errno' in result && 'syscall' in result) throw failure(result as unknown as Failure, address)
@@ -18,7 +20,7 @@ export function failure({ errno, syscall, detail }: Failure, address?: EncodedAd
     errno,
     syscall,
     address: address && showAddress(address),
-    explanation: detail ?? explain(errnoName(errno), syscall, address),
+    explanation: explainAccess(errno, syscall, address) ?? detail ?? explain(errnoName(errno), syscall, address),
   })
 }
 
@@ -37,8 +39,6 @@ function explain(code: string, syscall: string, address: EncodedAddress | undefi
         : 'this is not a socket file'
     case 'ENOENT':
       return path === undefined ? undefined : 'there is no such socket file'
-    case 'EACCES':
-      return path === undefined ? undefined : explainAccess(path)
     case 'EPROTOTYPE':
       return 'the socket there is of another type (stream, datagram or seqpacket)'
     case 'EPIPE':
@@ -52,8 +52,10 @@ function explain(code: string, syscall: string, address: EncodedAddress | undefi
   }
 }
 
-/** Which permission was missing: the first directory that may not be searched, or the file itself. */
-function explainAccess(path: Buffer): string {
+/** Which permission was missing: the first directory that may not be searched, its last one, or the file itself. */
+function explainAccess(errno: number, syscall: string, address: EncodedAddress | undefined): string | undefined {
+  const path = address && pathOf(address)
+  if (errno !== EACCES || path === undefined) return undefined
   const whole = path.toString()
   const parents: string[] = []
   for (let folder = dirname(whole); ; folder = dirname(folder)) {
@@ -63,10 +65,9 @@ function explainAccess(path: Buffer): string {
   for (const folder of parents) {
     if (!may(folder, constants.X_OK)) return `no permission to search the directory ${folder} (x)`
   }
-  if (lstatSync(whole, { throwIfNoEntry: false }) === undefined) {
-    return `no permission to create a name in ${dirname(whole)} (w)`
-  }
-  return 'no permission to write to the socket file (w), which connecting needs'
+  return syscall === 'connect'
+    ? 'no permission to write to the socket file (w), which connecting needs'
+    : `no permission to create a name in ${dirname(whole)} (w)`
 }
 
 function may(path: string, mode: number): boolean {

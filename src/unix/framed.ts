@@ -33,14 +33,15 @@ export class FramedStream<T = Buffer, Sent = Uint8Array | string> implements Asy
 
   /** @internal Use `stream.framed()`. */
   constructor(stream: UnixStream, options: FramingOptions<T, Sent> | undefined) {
-    const { framing = lengthPrefix(), maxLength = DEFAULT_MAX_LENGTH, codec } = check.options('options', options)
-    if (typeof framing !== 'object' || typeof framing.scanner !== 'function') {
+    const { framing = lengthPrefix(), maxLength, codec } = check.options('options', options)
+    if (typeof framing?.scanner !== 'function') {
       throw check.invalidType('options.framing', framing, 'what lengthPrefix() or delimiter() answers')
     }
     if (codec !== undefined && (typeof codec?.encode !== 'function' || typeof codec.decode !== 'function')) {
       throw check.invalidType('options.codec', codec, 'an object with encode() and decode()')
     }
-    this.#maxLength = check.integer('options.maxLength', maxLength, 1, Math.min(framing.longest, 0x7fff_ffff))
+    const longest = Math.min(framing.longest, 0x7fff_ffff)
+    this.#maxLength = check.integer('options.maxLength', maxLength ?? Math.min(DEFAULT_MAX_LENGTH, longest), 1, longest)
     this.#stream = stream
     this.#framing = framing
     this.#raw = codec === undefined || (codec as unknown) === rawCodec

@@ -6,7 +6,8 @@ import type { Codec } from './codecs.js'
 export interface FramingOptions<T, Sent = T> {
   /** `lengthPrefix()` or `delimiter()`. Default: a length prefix of 4 bytes, big-endian. */
   framing?: Framing
-  /** The longest message in bytes, without prefix or delimiter; a longer one is `ERR_MESSAGE_TOO_LONG`. Default 16 MiB. */
+  /** The longest message in bytes, without prefix or delimiter; a longer one is `ERR_MESSAGE_TOO_LONG`. Default 16 MiB, or
+   * what the prefix can tell if that is less. */
   maxLength?: number
   /** How messages become bytes and back. Default `raw()`: bytes as they are. */
   codec?: Codec<T, Sent>
