@@ -88,7 +88,13 @@ export class UnixStream extends Connected implements AsyncIterable<Buffer> {
       if (!(into instanceof Uint8Array)) throw check.invalidType('into', into, 'a Uint8Array')
       if (into.length === 0) throw check.invalidValue('into', into, 'an array with room for at least one byte')
       this.assertReadable()
-      return this.reads.run(() => this.#readInto(into), check.signal('options.signal', options?.signal))
+      const signal = check.signal('options.signal', options?.signal)
+      signal?.throwIfAborted()
+      if (this.reads.length === 0) {
+        const count = this.readNow(into, 0, into.length)
+        if (count !== -EAGAIN) return Promise.resolve(count)
+      }
+      return this.reads.wait(() => this.#readInto(into), signal)
     } catch (error) {
       return Promise.reject(error as Error)
     }

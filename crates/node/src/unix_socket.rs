@@ -6,7 +6,7 @@ use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 
 use napi::Either;
-use napi::bindgen_prelude::{Buffer, Int32Array, Uint8Array};
+use napi::bindgen_prelude::{Buffer, Int32Array, Uint8Array, Uint8ArraySlice};
 use napi_derive::napi;
 use nearwire_event_loop::{Member, Readiness};
 use nearwire_unix::{Kind, Socket};
@@ -17,6 +17,7 @@ use crate::{address, adopt};
 use crate::event_loop::EventLoop;
 use crate::failure::{CLOSED, Failure, count};
 use crate::outbox::Outbox;
+use crate::unix_messages::Messages;
 
 /// Which of the three AF_UNIX socket types, numbered as `SOCK_STREAM`, `SOCK_DGRAM` and `SOCK_SEQPACKET` are.
 pub(crate) fn kind(number: i32) -> Kind {
@@ -35,15 +36,18 @@ pub struct UnixSocket {
 }
 
 pub(crate) struct Inner {
-    event_loop: Rc<nearwire_event_loop::EventLoop>,
+    pub(crate) event_loop: Rc<nearwire_event_loop::EventLoop>,
     slot: u32,
-    socket: RefCell<Option<Socket>>,
-    outbox: RefCell<Option<Outbox>>,
+    pub(crate) socket: RefCell<Option<Socket>>,
+    /// Boxed: most sockets of a busy server are idle, and have none.
+    outbox: RefCell<Option<Box<Outbox>>>,
+    /// Likewise; a stream of bytes has none until it sends or receives a message.
+    pub(crate) messages: RefCell<Option<Box<Messages>>>,
     /// The loop is held while the outbox has something that the kernel has not.
-    holding: Cell<bool>,
+    pub(crate) holding: Cell<bool>,
     busy_microseconds: Cell<u32>,
     reader: Waker,
-    writer: Waker,
+    pub(crate) writer: Waker,
 }
 
 impl Inner {
@@ -84,7 +88,7 @@ impl Inner {
             Some(outbox) => outbox.write_through(socket, rest),
             None => socket.try_write(rest),
         });
-        let empty = outbox.as_ref().is_none_or(Outbox::is_empty);
+        let empty = outbox.as_ref().is_none_or(|outbox| outbox.is_empty());
         drop(outbox);
         let failed = matches!(outcome, Err(errno) if errno != Errno::AGAIN);
         if (empty || failed) && self.holding.replace(false) {
@@ -101,6 +105,7 @@ impl Inner {
             self.event_loop.release();
         }
         self.outbox.take();
+        self.messages.take();
         self.event_loop.leave(self.slot);
         self.socket.take()
     }
@@ -108,6 +113,12 @@ impl Inner {
 
 impl Member for Inner {
     fn flush(&self) {
+        if self.messages.borrow().is_some() {
+            self.flush_messages_before_blocking();
+        }
+        if self.outbox.borrow().is_none() {
+            return;
+        }
         match self.flush_outbox(&[]) {
             Ok(_) | Err(Errno::AGAIN) => {}
             Err(errno) => {
@@ -120,6 +131,7 @@ impl Member for Inner {
     }
 
     fn close(&self) {
+        self.messages.take();
         self.event_loop.with_driver(|_| drop(self.socket.take()));
     }
 }
@@ -171,7 +183,7 @@ impl UnixSocket {
 
     /// Reads into `into[start..end]`. Zero is the end of the stream.
     #[napi]
-    pub fn read(&self, mut into: Uint8Array, start: u32, end: u32) -> i32 {
+    pub fn read(&self, mut into: Uint8ArraySlice<'_>, start: u32, end: u32) -> i32 {
         // SAFETY: JavaScript is not running while the kernel writes, and no other view of the bytes is held.
         let Some(room) = (unsafe { into.as_mut() }).get_mut(start as usize..end as usize) else {
             return -Errno::FAULT.raw_os_error();
@@ -210,7 +222,7 @@ impl UnixSocket {
     pub fn open_outbox(&self, buffer: Uint8Array, control: Int32Array) -> bool {
         let outbox = Outbox::new(buffer, control);
         let opened = outbox.is_some();
-        *self.inner.outbox.borrow_mut() = outbox;
+        *self.inner.outbox.borrow_mut() = outbox.map(Box::new);
         opened
     }
 
@@ -269,6 +281,7 @@ impl UnixSocket {
             slot,
             socket: RefCell::new(Some(socket)),
             outbox: RefCell::default(),
+            messages: RefCell::default(),
             holding: Cell::default(),
             busy_microseconds: Cell::default(),
             reader: event_loop.token_waker(slot * 2),
