@@ -13,6 +13,9 @@ type Callback = (error?: Error | null) => void
 export class UnixDuplex extends Duplex {
   readonly #stream: UnixStream
   readonly #attempt = (): boolean | typeof WAIT => this.#pull()
+  /** One wait lasts from the first demand until nobody wants more; a demand in between only says that somebody does. */
+  #pulling = false
+  #demanded = false
   #timeout = 0
   #timer: NodeJS.Timeout | undefined
   #active = 0
@@ -25,6 +28,9 @@ export class UnixDuplex extends Duplex {
   }
 
   override _read(): void {
+    this.#demanded = true
+    if (this.#pulling) return
+    this.#pulling = true
     this.#stream.reads.run(this.#attempt).catch((error: Error) => this.destroy(error))
   }
 
@@ -109,7 +115,11 @@ export class UnixDuplex extends Duplex {
       if (this.#timeout > 0) this.#active = performance.now()
       if (count === 0) return this.push(null)
       slab.used = used + count
-      if (!this.push(buffer.subarray(used, used + count))) return false
+      this.#demanded = false
+      if (!this.push(buffer.subarray(used, used + count)) && !this.#demanded) {
+        this.#pulling = false
+        return false
+      }
     }
   }
 
