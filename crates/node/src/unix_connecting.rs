@@ -10,6 +10,7 @@ use nearwire_unix::{Bind, Connecting};
 use crate::address;
 use crate::event_loop::EventLoop;
 use crate::failure::Failure;
+use crate::unix_options::UnixReceiveOptions;
 use crate::unix_socket::{UnixSocket, kind};
 
 /// A stream or seqpacket socket that is not connected yet.
@@ -22,9 +23,18 @@ pub struct UnixConnecting {
 impl UnixConnecting {
     /// `bind`: the name to bind first; empty lets the kernel choose an abstract one.
     #[napi]
-    pub fn open(kind_number: i32, bind: Option<&[u8]>) -> Either<UnixConnecting, Failure> {
+    pub fn open(
+        kind_number: i32,
+        bind: Option<&[u8]>,
+        receive: Option<UnixReceiveOptions>,
+    ) -> Either<UnixConnecting, Failure> {
         let bind = bind.map(|name| if name.is_empty() { Bind::Auto } else { Bind::Address(address::decode(name)) });
-        match Connecting::new(kind(kind_number), bind) {
+        let made = Connecting::new(kind(kind_number), bind).and_then(|connecting| {
+            // Before anybody can send: the credentials of what came earlier would be missing.
+            receive.zip(connecting.options()).map_or(Ok(()), |(receive, options)| receive.apply(options))?;
+            Ok(connecting)
+        });
+        match made {
             Ok(connecting) => Either::A(Self { connecting: RefCell::new(Some(connecting)) }),
             Err(error) => Either::B(error.into()),
         }

@@ -15,6 +15,7 @@ use rustix::io::Errno;
 use crate::{address, adopt};
 use crate::event_loop::EventLoop;
 use crate::failure::{CLOSED, Failure};
+use crate::unix_options::UnixReceiveOptions;
 use crate::unix_socket::{UnixSocket, kind};
 
 /// How to listen.
@@ -28,6 +29,17 @@ pub struct UnixListenOptions {
     pub takeover: u32,
     /// Remove the name when the socket is closed, if it is still ours.
     pub unlink_on_close: bool,
+    /// What accepted sockets inherit.
+    pub receive: UnixReceiveOptions,
+}
+
+/// Whom to replace, from its number.
+pub(crate) fn takeover(number: u32) -> Takeover {
+    match number {
+        0 => Takeover::Never,
+        1 => Takeover::Stale,
+        _ => Takeover::Live,
+    }
 }
 
 impl From<UnixListenOptions> for ListenOptions {
@@ -35,13 +47,9 @@ impl From<UnixListenOptions> for ListenOptions {
         Self {
             backlog: options.backlog,
             mode: options.mode,
-            takeover: match options.takeover {
-                0 => Takeover::Never,
-                1 => Takeover::Stale,
-                _ => Takeover::Live,
-            },
+            takeover: takeover(options.takeover),
             unlink_on_close: options.unlink_on_close,
-            ..Self::default()
+            inherited: options.receive.inherited(),
         }
     }
 }

@@ -49,6 +49,12 @@ impl Connecting {
         Ok(Self { kind, socket: Some((socket, name)) })
     }
 
+    /// Options of the socket, to set before anybody can send to it; `None` once it is connected.
+    #[must_use]
+    pub fn options(&self) -> Option<crate::options::Options<'_>> {
+        self.socket.as_ref().map(|(socket, _)| crate::options::Options::of(socket.as_fd()))
+    }
+
     /// Tries once. `None`: the other side's queue is full, try again later. Needs a tokio context.
     ///
     /// # Errors

@@ -1,0 +1,243 @@
+//! Receiving messages in batches: into memory of our own, and from there, packed, into JavaScript's.
+//!
+//! The kernel needs a place for each message before it is known how long that is. Places that are large enough for any
+//! message cost nothing until they are used, and copying what is in them keeps JavaScript's memory dense.
+
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+
+use napi::bindgen_prelude::{Uint8ArraySlice, Uint32Array};
+use napi_derive::napi;
+use nearwire_unix::{Ancillary, AncillarySpace, Placed, ReceiveBatch, ReceiveFlags};
+use rustix::io::Errno;
+
+use crate::failure::count;
+use crate::unix_socket::{Inner, UnixSocket};
+
+/// Messages a `recvmmsg(2)`.
+const MESSAGES: usize = 16;
+/// Bytes of a message in memory that stays warm.
+const SLOT: usize = 4096;
+/// Bytes beyond that: the kernel takes no message over 4 MiB and the 17 pages of its fragments, for the memory of one
+/// is contiguous (`sock_alloc_send_pskb()`, `KMALLOC_MAX_SIZE`). Address space only, until it is used.
+const SPILL: usize = (4 << 20) + (256 << 10) - SLOT;
+/// When more than this has been used, it is given back.
+const MOST_KEPT: usize = 4 << 20;
+
+/// Numbers of a row of the table.
+const COLUMNS: usize = 12;
+
+/// Flags of a row.
+const TRUNCATED: u32 = 1;
+const ANCILLARY_TRUNCATED: u32 = 2;
+const HAS_CREDENTIALS: u32 = 4;
+const HAS_TIMESTAMP: u32 = 8;
+
+/// Takes messages off sockets; one for all sockets of an environment.
+#[napi]
+pub struct UnixReceiver {
+    scratch: RefCell<Scratch>,
+}
+
+struct Scratch {
+    table: Uint32Array,
+    batch: ReceiveBatch,
+    slots: Vec<u8>,
+    space: AncillarySpace,
+    /// The message of the batch that is next to be handed over, and whose it is.
+    next: usize,
+    owner: Weak<Inner>,
+    spilled: usize,
+}
+
+#[napi]
+impl UnixReceiver {
+    /// `table` has a head and rows of twelve numbers. The head: rows after it, bytes used up to, whether the other side
+    /// ended after them, and the length of the next message when it did not fit; whoever sees that must call again at
+    /// once with more room; and whether the senders' numbers began anew. The rows: offset, length, full length, flags
+    /// (1 truncated, 2 something beside it is lost, 4 credentials, 8 a time), the number of what came beside it or 0,
+    /// the number of the sender or 0, pid, uid, gid, and the time in nanoseconds since 1970, low and high half.
+    #[napi(constructor)]
+    pub fn new(table: Uint32Array) -> Self {
+        Self {
+            scratch: RefCell::new(Scratch {
+                table,
+                batch: ReceiveBatch::new(MESSAGES, SPILL),
+                slots: vec![0; MESSAGES * SLOT],
+                space: AncillarySpace::new(),
+                next: 0,
+                owner: Weak::new(),
+                spilled: 0,
+            }),
+        }
+    }
+
+    /// Takes at most `most` messages and puts them into `into`, one after the other from `start`, of each at most
+    /// `longest` bytes. Answers how many; 0 at the end of a connection, or when the first did not fit; or a negated
+    /// errno: after `-EAGAIN` the reading token comes.
+    #[napi]
+    pub fn receive(&self, socket: &UnixSocket, mut into: Uint8ArraySlice<'_>, start: u32, most: u32, longest: u32) -> i32 {
+        // SAFETY: JavaScript is not running while they are filled, and no other view of the bytes is held.
+        let into = unsafe { into.as_mut() };
+        let scratch = &mut *self.scratch.borrow_mut();
+        let inner = &socket.inner;
+        count(inner.or_wait_to_read(scratch.receive(inner, into, start as usize, most as usize, longest as usize)))
+    }
+
+    /// Takes what a stream has, with what came beside it, into `into[start..end]`: one row. 0 at the end.
+    #[napi]
+    pub fn receive_bytes(&self, socket: &UnixSocket, mut into: Uint8ArraySlice<'_>, start: u32, end: u32) -> i32 {
+        // SAFETY: as in `receive`.
+        let into = unsafe { into.as_mut() };
+        let scratch = &mut *self.scratch.borrow_mut();
+        let outcome = scratch.one(&socket.inner, into, start as usize, end as usize, ReceiveFlags::NONE);
+        count(socket.inner.or_wait_to_read(outcome))
+    }
+
+    /// Copies the next message without taking it, or its beginning; its descriptors stay with it. One row, or 0 at the
+    /// end.
+    #[napi]
+    pub fn peek(&self, socket: &UnixSocket, mut into: Uint8ArraySlice<'_>, start: u32, end: u32) -> i32 {
+        // SAFETY: as in `receive`.
+        let into = unsafe { into.as_mut() };
+        let scratch = &mut *self.scratch.borrow_mut();
+        let outcome = scratch.one(&socket.inner, into, start as usize, end as usize, ReceiveFlags::PEEK);
+        count(socket.inner.or_wait_to_read(outcome))
+    }
+
+    /// The size of the next message; 0 for an empty one and at the end.
+    #[napi]
+    pub fn next_length(&self, socket: &UnixSocket) -> i32 {
+        let outcome = socket.inner.with(nearwire_unix::Socket::try_next_length);
+        count(socket.inner.or_wait_to_read(outcome))
+    }
+}
+
+impl Scratch {
+    fn receive(
+        &mut self,
+        inner: &Rc<Inner>,
+        into: &mut [u8],
+        start: usize,
+        most: usize,
+        longest: usize,
+    ) -> Result<usize, Errno> {
+        // SAFETY: JavaScript is not running, and no other view of the table is held.
+        let table = unsafe { self.table.as_mut() };
+        let rows_there_are = (table.len() / COLUMNS).saturating_sub(1).min(most);
+        let (head, rows) = table.split_first_chunk_mut::<COLUMNS>().ok_or(Errno::FAULT)?;
+        let is_rest = self.next < self.batch.messages().len() && std::ptr::eq(self.owner.as_ptr(), Rc::as_ptr(inner));
+        if !is_rest {
+            self.next = 0;
+        }
+        let forgot = !is_rest && inner.with_messages(crate::unix_messages::Messages::forget_senders);
+        *head = [0; COLUMNS];
+        head[4] = forgot.into();
+        if !is_rest {
+            let slots = MESSAGES.min(rows_there_are) * SLOT;
+            let slots = &mut self.slots[..slots];
+            inner.with(|socket| socket.try_receive_batch(&mut self.batch, slots, SLOT))?;
+            self.spilled += self.batch.messages().iter().map(|message| message.overflow).sum::<usize>();
+        }
+        let (mut count, mut used) = (0, start);
+        while count < rows_there_are && self.next < self.batch.messages().len() {
+            let placed = self.batch.messages()[self.next];
+            let length = (placed.length + placed.overflow).min(longest);
+            let Some(room) = into.get_mut(used..used + length) else {
+                head[3] = length as u32;
+                self.owner = Rc::downgrade(inner);
+                break;
+            };
+            let direct = placed.length.min(length);
+            room[..direct].copy_from_slice(&self.slots[placed.offset..placed.offset + direct]);
+            room[direct..].copy_from_slice(&self.batch.overflow(self.next)[..length - direct]);
+            let row = &mut rows[count * COLUMNS..(count + 1) * COLUMNS];
+            let from = self.batch.from(self.next);
+            let ancillary = std::mem::take(self.batch.ancillary(self.next));
+            row[..3].copy_from_slice(&[used as u32, length as u32, placed.full_length as u32]);
+            row[3] = flags(placed.truncated || length < placed.full_length, placed);
+            row[5] = if from == nearwire_unix::Address::Unnamed { 0 } else { inner.with_messages(|all| all.number(from)) };
+            describe(row, ancillary, inner);
+            used += length;
+            count += 1;
+            self.next += 1;
+        }
+        if self.batch.end() && self.next == self.batch.messages().len() {
+            head[2] = 1;
+        }
+        head[0] = count as u32;
+        head[1] = used as u32;
+        if self.spilled > MOST_KEPT && self.next == self.batch.messages().len() {
+            self.batch = ReceiveBatch::new(MESSAGES, SPILL);
+            self.next = 0;
+            self.spilled = 0;
+        }
+        Ok(count)
+    }
+
+    /// One message, or what a stream has, straight into JavaScript's memory.
+    fn one(
+        &mut self,
+        inner: &Rc<Inner>,
+        into: &mut [u8],
+        start: usize,
+        end: usize,
+        how: ReceiveFlags,
+    ) -> Result<usize, Errno> {
+        let room = into.get_mut(start..end).ok_or(Errno::FAULT)?;
+        let mut received = inner.with(|socket| socket.try_receive_message(room, &mut self.space, how))?;
+        if received.end {
+            return Ok(0);
+        }
+        if how == ReceiveFlags::PEEK {
+            // The kernel has duplicated them.
+            received.fds.clear();
+            received.pidfd = None;
+        }
+        // SAFETY: as in `receive`.
+        let table = unsafe { self.table.as_mut() };
+        let row = table.get_mut(COLUMNS..2 * COLUMNS).ok_or(Errno::FAULT)?;
+        let placed = Placed {
+            offset: start,
+            length: received.length,
+            overflow: 0,
+            full_length: received.full_length,
+            truncated: received.truncated,
+            ancillary_truncated: received.ancillary_truncated,
+        };
+        row[..3].copy_from_slice(&[start as u32, received.length as u32, received.full_length as u32]);
+        row[3] = flags(received.truncated, placed);
+        row[5] = received.from.take().map_or(0, |from| inner.with_messages(|all| all.number(from)));
+        let ancillary = Ancillary {
+            fds: received.fds,
+            credentials: received.credentials,
+            pidfd: received.pidfd,
+            security_label: received.security_label,
+            timestamp: received.timestamp,
+        };
+        describe(row, ancillary, inner);
+        Ok(1)
+    }
+}
+
+fn flags(truncated: bool, placed: Placed) -> u32 {
+    (if truncated { TRUNCATED } else { 0 }) | (if placed.ancillary_truncated { ANCILLARY_TRUNCATED } else { 0 })
+}
+
+/// Fills in what came beside a message; what needs an owner waits with the socket.
+fn describe(row: &mut [u32], ancillary: Ancillary, inner: &Rc<Inner>) {
+    if let Some(credentials) = ancillary.credentials {
+        row[3] |= HAS_CREDENTIALS;
+        row[6..9].copy_from_slice(&[credentials.pid, credentials.uid, credentials.gid]);
+    }
+    if let Some(time) = ancillary.timestamp {
+        row[3] |= HAS_TIMESTAMP;
+        // Nanoseconds of the next five hundred years fit.
+        let nanoseconds = time.as_nanos() as u64;
+        row[9] = nanoseconds as u32;
+        row[10] = (nanoseconds >> 32) as u32;
+    }
+    let needs_owner = !ancillary.fds.is_empty() || ancillary.pidfd.is_some() || ancillary.security_label.is_some();
+    row[4] = if needs_owner { inner.with_messages(|all| all.hold(ancillary)) } else { 0 };
+}
+
