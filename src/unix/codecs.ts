@@ -1,7 +1,5 @@
 // How messages become bytes and back.
 
-import { deserialize, serialize } from 'node:v8'
-
 /** `decode` gets bytes that nobody writes to again and may keep them. */
 export interface Codec<T, Sent = T> {
   encode(message: Sent): Uint8Array | string
@@ -39,5 +37,7 @@ export function json<T = unknown>(): Codec<T> {
 
 /** Structured clone, as V8 writes it: Map, Set, Date, BigInt, cycles. For peers that run the same V8. */
 export function structured<T = unknown>(): Codec<T> {
+  // Loaded when asked for, like every builtin that most programs do without.
+  const { deserialize, serialize } = process.getBuiltinModule('node:v8')
   return { encode: (message) => serialize(message), decode: (bytes) => deserialize(bytes) as T }
 }
