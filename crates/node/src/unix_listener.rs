@@ -30,7 +30,7 @@ pub struct UnixListenOptions {
     /// Remove the name when the socket is closed, if it is still ours.
     pub unlink_on_close: bool,
     /// What accepted sockets inherit.
-    pub receive: UnixReceiveOptions,
+    pub receive: Option<UnixReceiveOptions>,
 }
 
 /// Whom to replace, from its number.
@@ -49,7 +49,7 @@ impl From<UnixListenOptions> for ListenOptions {
             mode: options.mode,
             takeover: takeover(options.takeover),
             unlink_on_close: options.unlink_on_close,
-            inherited: options.receive.inherited(),
+            inherited: options.receive.unwrap_or_default().inherited(),
         }
     }
 }
