@@ -137,8 +137,8 @@ export abstract class Handle<N extends NativeHandle = NativeHandle> implements C
     return closedError(syscall, this.kind)
   }
 
-  /** @internal What must be over before the descriptor may go: unsent bytes. */
-  protected drained(): Promise<void> | undefined {
+  /** @internal What must be over before the descriptor may go: unsent bytes. What else is sent is refused. */
+  protected drained(_refusal: () => SocketError): Promise<void> | undefined {
     return undefined
   }
 
@@ -150,7 +150,7 @@ export abstract class Handle<N extends NativeHandle = NativeHandle> implements C
 
   async #close(): Promise<void> {
     // Marks the handle as closing before anything is settled.
-    const draining = this.#open ? this.drained() : undefined
+    const draining = this.#open ? this.drained(() => this.closedError('write')) : undefined
     this.reads.end(() => this.closedError('close'))
     if (draining !== undefined) {
       try {

@@ -6,8 +6,9 @@ import { eventLoop, giveBack, reserveSlot } from '../loop.js'
 import { type Native, native } from '../native.js'
 import { decodeAddress, type EncodedAddress, type UnixAddress } from './address.js'
 import type { ConnectedType } from './connect.js'
-import { failure, unwrap } from './failures.js'
+import { errnoError, failure, unwrap } from './failures.js'
 
+const EPIPE = 32
 const HOW = { read: 0, write: 1, both: 2 } as const
 
 /** A connected socket, of either connected type. */
@@ -40,7 +41,7 @@ export abstract class Connected extends Handle<Native.UnixSocket> {
     this.assertOpen('shutdown')
     const number = HOW[check.oneOf('how', how, ['read', 'write', 'both'] as const)]
     if (how !== 'read') {
-      const draining = this.drained()
+      const draining = this.drained(() => errnoError(-EPIPE, 'write'))
       if (draining !== undefined) {
         // What waits for the peer to read is followed by the end, not cut off by it.
         draining.then(() => { if (this.isOpen) this.native.shutdown(HOW.write) }, () => {})

@@ -131,13 +131,12 @@ export class FramedStream<T = Buffer, Sent = Uint8Array | string> implements Asy
   }
 
   detach(): number {
-    if (this.#start < this.#end) {
-      throw new SocketError({
-        code: 'ERR_READ_AHEAD', errno: 0, syscall: 'detach',
-        explanation: `${this.#end - this.#start} bytes were read ahead and would be lost`,
-      })
-    }
     return this.#stream.detach()
+  }
+
+  /** @internal How many bytes were read and not taken yet. */
+  get readAhead(): number {
+    return this.#end - this.#start
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -168,7 +167,7 @@ export class FramedStream<T = Buffer, Sent = Uint8Array | string> implements Asy
       }
       const filled = this.#fill()
       if (filled === WAIT) return WAIT
-      if (!filled) return END
+      if (!filled) return this.#finish()
     }
   }
 
@@ -189,8 +188,15 @@ export class FramedStream<T = Buffer, Sent = Uint8Array | string> implements Asy
       if (outcome === TOO_LONG) throw this.#tooLongToReceive()
       const filled = this.#fill()
       if (filled === WAIT) return WAIT
-      if (!filled) return END
+      if (!filled) return this.#finish()
     }
+  }
+
+  /** The peer's end; but what we sent and the kernel refused meanwhile must not go unnoticed. */
+  #finish(): IteratorResult<never, undefined> {
+    const failure = this.#stream.sendFailure
+    if (failure !== undefined) throw failure
+    return END
   }
 
   /** Reads more behind what is here; false at the end. */

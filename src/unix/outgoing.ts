@@ -35,17 +35,17 @@ export class Outgoing {
   /** The kernel has no room: the writing token comes when it does. */
   #blocked = false
   #failed: SocketError | undefined
-  /** Makes the error of a socket that is gone; made late, for capturing a stack costs more than closing does. */
-  #gone: (() => SocketError) | undefined
+  /** Makes the error of whatever else is sent; made late, for capturing a stack costs more than closing does. */
+  #refusal: (() => SocketError) | undefined
 
   constructor(native: Native.UnixSocket, holder: Holder) {
     this.#native = native
     this.#holder = holder
   }
 
-  /** The first failure: nothing can be sent any more. */
+  /** The first failure: what had not left by then never will. */
   get failure(): SocketError | undefined {
-    return this.#failed ??= this.#gone?.()
+    return this.#failed
   }
 
   /** Whether everything that was sent is in the kernel. */
@@ -60,7 +60,7 @@ export class Outgoing {
   reserve(length: number): number {
     const tail = this.#control[TAIL] as number
     const outbox = this.#outbox
-    if (outbox !== undefined && tail + length <= outbox.length && this.#queue.length === 0 && this.#gone === undefined) {
+    if (outbox !== undefined && tail + length <= outbox.length && this.#queue.length === 0 && this.#refusal === undefined) {
       return tail
     }
     return this.#makeRoom(length)
@@ -85,6 +85,7 @@ export class Outgoing {
 
   /** Sends bytes that do not fit the outbox; they are the socket's until they are in the kernel. */
   push(bytes: Uint8Array): void {
+    if (this.#refusal !== undefined) throw this.#refusal()
     if (this.#blocked || this.#queue.length > 0) {
       this.#enqueue({ bytes, written: 0, settle: undefined })
       return
@@ -95,6 +96,11 @@ export class Outgoing {
 
   /** Writes bytes, after everything before them; `undefined` when all of it is in the kernel already. */
   writeNow(bytes: Uint8Array, signal?: AbortSignal): Promise<void> | undefined {
+    if (this.#refusal !== undefined) throw this.#refusal()
+    return this.#writeNow(bytes, signal)
+  }
+
+  #writeNow(bytes: Uint8Array, signal?: AbortSignal): Promise<void> | undefined {
     let written = 0
     if (!this.#blocked && this.#queue.length === 0) {
       written = this.#write(bytes, 0)
@@ -114,10 +120,13 @@ export class Outgoing {
 
   /** Settles when everything sent so far is in the kernel. */
   flush(): Promise<void> {
-    const failure = this.failure
-    if (failure !== undefined) return Promise.reject(failure)
+    if (this.#failed !== undefined) return Promise.reject(this.#failed)
     if (this.isEmpty) return done
-    return this.write(new Uint8Array(0))
+    try {
+      return this.#writeNow(new Uint8Array(0)) ?? done
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
   }
 
   /** The socket has room again, or has failed. */
@@ -145,16 +154,20 @@ export class Outgoing {
     }
   }
 
+  /** Takes nothing more from now on; what waits still goes out. */
+  refuse(error: () => SocketError): void {
+    this.#refusal ??= error
+  }
+
   /** The descriptor is gone: what waits is told so. */
   end(error: () => SocketError): void {
-    this.#gone = error
+    this.#refusal = error
     if (!this.isEmpty) this.#fail(error())
     this.#outbox = undefined
   }
 
   #makeRoom(length: number): number {
-    const failure = this.failure
-    if (failure !== undefined) throw failure
+    if (this.#refusal !== undefined) throw this.#refusal()
     if (this.#queue.length > 0 || length > LARGEST_OUTBOX) return -1
     let tail = this.#control[TAIL] as number
     if (tail + length > LARGEST_OUTBOX) {
@@ -179,8 +192,6 @@ export class Outgoing {
 
   /** Writes the outbox and then bytes, as far as the kernel takes them; answers how many of the latter. */
   #write(bytes: Uint8Array, from: number): number {
-    const failure = this.failure
-    if (failure !== undefined) throw failure
     const count = this.#native.write(bytes, from, bytes.length)
     if (count < 0) {
       if (count === -EAGAIN) {
@@ -219,14 +230,17 @@ export class Outgoing {
   }
 
   #fail(error: SocketError): void {
-    this.#failed ??= error
+    const failed = this.#failed ??= error
+    this.#refusal ??= () => failed
     this.#blocked = false
     this.#control[TAIL] = 0
     this.#control[HEAD] = 0
+    // Without it every sender comes by the failure.
+    this.#outbox = undefined
     while (this.#queue.length > 0) {
       const item = this.#queue.shift() as Item
       if (this.#queue.length === 0) this.#holder.hold(false)
-      item.settle?.(this.#failed)
+      item.settle?.(failed)
     }
   }
 }

@@ -30,6 +30,7 @@ export class UnixStream extends Connected implements AsyncIterable<Buffer> {
   #readable: ReadableStream<Uint8Array> | undefined
   #writable: WritableStream<Uint8Array> | undefined
   #owner: string | undefined
+  #readAhead: (() => number) | undefined
 
   private constructor(native: Native.UnixSocket, slot: number, remote?: EncodedAddress) {
     super(native, slot, remote)
@@ -39,9 +40,14 @@ export class UnixStream extends Connected implements AsyncIterable<Buffer> {
   get outgoing(): Outgoing {
     if (this.#outgoing === undefined) {
       this.#outgoing = new Outgoing(this.native, this)
-      if (!this.isOpen) this.#outgoing.end(() => this.closedError('write'))
+      if (this.isClosing) this.#outgoing.refuse(() => this.closedError('write'))
     }
     return this.#outgoing
+  }
+
+  /** @internal What kept sent bytes from the kernel, if anything did. */
+  get sendFailure(): SocketError | undefined {
+    return this.#outgoing?.failure
   }
 
   /** @internal */
@@ -127,14 +133,15 @@ export class UnixStream extends Connected implements AsyncIterable<Buffer> {
   framed<T = Buffer, Sent = Uint8Array | string>(options?: FramingOptions<T, Sent>): FramedStream<T, Sent> {
     this.assertReadable()
     const framed = new FramedStream<T, Sent>(this, options)
-    this.lock('a framed stream')
+    this.lock('a framed stream', () => framed.readAhead)
     return framed
   }
 
   /** A `node:stream` duplex over this stream: for http, http2, undici, TLS and whatever else takes one. */
   toDuplex(): Duplex {
-    this.lock('a duplex')
-    return new UnixDuplex(this)
+    this.lock('a duplex', () => duplex.readableLength)
+    const duplex = new UnixDuplex(this)
+    return duplex
   }
 
   /** Hands the descriptor to Node itself: a `net.Socket` at Node's own speed. This object is closed by that. */
@@ -163,11 +170,12 @@ export class UnixStream extends Connected implements AsyncIterable<Buffer> {
     return count
   }
 
-  /** @internal */
-  lock(owner: string): void {
+  /** @internal From now on only `owner` reads; `readAhead` tells how many bytes it has read and nobody has taken. */
+  lock(owner: string, readAhead: () => number): void {
     this.assertReadable()
     if (this.reads.length > 0) throw locked('a pending read')
     this.#owner = owner
+    this.#readAhead = readAhead
   }
 
   /** @internal */
@@ -176,13 +184,20 @@ export class UnixStream extends Connected implements AsyncIterable<Buffer> {
   }
 
   /** @internal */
-  protected override drained(): Promise<void> | undefined {
+  protected override drained(refusal: () => SocketError): Promise<void> | undefined {
     const outgoing = this.#outgoing
-    return outgoing === undefined || outgoing.isEmpty || outgoing.failure !== undefined ? undefined : outgoing.flush()
+    outgoing?.refuse(refusal)
+    return outgoing === undefined || outgoing.isEmpty ? undefined : outgoing.flush()
   }
 
   /** @internal */
   protected override beforeDetach(): void {
+    const ahead = this.#readAhead?.() ?? 0
+    if (ahead > 0) {
+      throw new SocketError({
+        code: 'ERR_READ_AHEAD', errno: 0, syscall: 'detach', explanation: `${ahead} bytes were read ahead and would be lost`,
+      })
+    }
     this.native.flush()
     if (this.#outgoing?.isEmpty === false) {
       throw new SocketError({
