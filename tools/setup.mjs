@@ -16,7 +16,7 @@ if (!existsSync('node_modules/.package-lock.json') || isOlder('node_modules/.pac
 const addon = readdirSync('.').find((name) => name.startsWith('nearwire.') && name.endsWith('.node'))
 if (addon === undefined || isOlder(addon, ['Cargo.toml', 'Cargo.lock', ...filesIn('crates', /\.(rs|toml)$/)])) {
   if (spawnSync('cargo', ['--version']).status !== 0) {
-    stop('the Rust toolchain is missing: install rustup from https://rustup.rs (or `apt-get install rustup`), then run this again')
+    stop('the Rust toolchain is missing: install rustup from https://rustup.rs, then run this again')
   }
   run('npm', ['run', '--silent', 'build:native'])
 }
