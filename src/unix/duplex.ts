@@ -31,7 +31,10 @@ export class UnixDuplex extends Duplex {
     this.#demanded = true
     if (this.#pulling) return
     this.#pulling = true
-    this.#stream.reads.run(this.#attempt).catch((error: Error) => this.destroy(error))
+    this.#stream.reads.run(this.#attempt).catch((error: Error) => {
+      // Closing the stream underneath is an end, not a failure.
+      this.destroy(isClosed(error) ? undefined : error)
+    })
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: Callback): void {
@@ -116,10 +119,17 @@ export class UnixDuplex extends Duplex {
       if (count === 0) return this.push(null)
       slab.used = used + count
       this.#demanded = false
-      if (!this.push(buffer.subarray(used, used + count)) && !this.#demanded) {
-        this.#pulling = false
-        return false
+      try {
+        if (this.push(buffer.subarray(used, used + count)) || this.#demanded) continue
+      } catch (error) {
+        // A listener threw: uncaught, as with net.Socket, and no failure of the stream, which reads on after it.
+        process.nextTick(() => {
+          this.read(0)
+          throw error
+        })
       }
+      this.#pulling = false
+      return false
     }
   }
 
@@ -133,5 +143,9 @@ export class UnixDuplex extends Duplex {
 }
 
 function isDisconnected(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'ENOTCONN' || error.code === 'ERR_SOCKET_CLOSED')
+  return isClosed(error) || (error instanceof Error && 'code' in error && error.code === 'ENOTCONN')
+}
+
+function isClosed(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ERR_SOCKET_CLOSED'
 }
