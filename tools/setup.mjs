@@ -11,7 +11,8 @@ if (process.platform !== 'linux') stop('nearwire runs on Linux only')
 if (major < 20 || (major === 20 && minor < 19)) stop(`Node 20.19 or newer is needed; this is ${process.versions.node}`)
 
 if (!existsSync('node_modules/.package-lock.json') || isOlder('node_modules/.package-lock.json', ['package-lock.json'])) {
-  run('npm', ['ci', '--no-audit', '--no-fund'])
+  // Not `npm ci`: it refuses a lock file without the optional binaries of every other platform.
+  run('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'])
 }
 const addon = readdirSync('.').find((name) => name.startsWith('nearwire.') && name.endsWith('.node'))
 if (addon === undefined || isOlder(addon, ['Cargo.toml', 'Cargo.lock', ...filesIn('crates', /\.(rs|toml)$/)])) {
