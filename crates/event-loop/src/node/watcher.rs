@@ -150,9 +150,13 @@ fn watch(epoll: &OwnedFd, stop: &OwnedFd, flags: &Flags, function: &Sendable) {
 }
 
 unsafe extern "C" fn on_call(env: sys::napi_env, _function: sys::napi_value, context: *mut c_void, _data: *mut c_void) {
+    // Calls that were queued when the environment ended come without one, and after the finalizer: the context is gone.
+    if env.is_null() {
+        return;
+    }
     // SAFETY: the context is the boxed target, freed only by the finalizer.
     let target = unsafe { &*context.cast::<Target>() };
-    if !env.is_null() && !target.flags.stopping.load(Ordering::SeqCst) {
+    if !target.flags.stopping.load(Ordering::SeqCst) {
         // SAFETY: not stopping, so the watcher lives and its data is good.
         unsafe { (target.call)(target.data) };
     }
