@@ -26,6 +26,61 @@ export declare class EventLoop {
   flush(): void
 }
 
+/**
+ * A netlink socket. Sends and receives answer a count or a negated errno; after `-EAGAIN` the socket's token comes when
+ * it is worth trying again.
+ */
+export declare class NetlinkSocket {
+  /** Creates and binds a socket. */
+  static open(eventLoop: EventLoop, slot: number, options: NetlinkOpenOptions): NetlinkSocket | Failure
+  /** Adopts a descriptor; one that is not a netlink socket stays the caller's, as it was. */
+  static adopt(eventLoop: EventLoop, slot: number, fd: number): NetlinkSocket | Failure
+  /** The descriptor, or -1 once it is gone. */
+  get fd(): number
+  /** Closes the descriptor. */
+  close(): void
+  /** Gives the descriptor up without closing it; -1 when it is gone already. */
+  detach(): number
+  /** The protocol number, or -1 once the descriptor is gone. */
+  get protocol(): number
+  /** The port id; 0 only for an adopted socket that nobody bound. */
+  portId(): number | Failure
+  /** The groups it is in, in ascending order. */
+  groups(): Array<number> | Failure
+  /** Joins a group. */
+  join(group: number): Failure | null
+  /** Leaves a group. */
+  leave(group: number): Failure | null
+  /**
+   * Sends `data[start..end]` as one datagram to a port (0 is the kernel), to a group (0 is none), or to both.
+   *
+   * Zero: all of it is where it should be. `-errno`: it is nowhere. `-4096 - errno`: the group has it, the port has
+   * not; whoever tries again leaves the group out. After EAGAIN, alone or less 4096, the writing token comes.
+   */
+  send(data: Uint8Array, start: number, end: number, toPort: number, group: number): number
+  /** Puts an errno of `send()` into words. */
+  explainSend(errno: number, length: number, toPort: number, group: number): Failure
+  /**
+   * Receives what is queued into `into`. Answers how many rows `table` got, or a negated errno when there is none:
+   * after `-EAGAIN` the reading token comes.
+   *
+   * The table is rows of seven numbers. The first row is about the batch: rows after it, bytes used, why it ended
+   * (0 nothing more was queued, 1 the buffer is full, 2 the table is full, 3 the last row is an errno), and the
+   * length of the datagram that did not fit. The others: offset (a multiple of 8), length, full length, port id of
+   * the sender, group, network namespace id plus 1 or 0 for the socket's own, flags (1 cut short, 2 not a datagram
+   * but an errno, which is in place of the full length).
+   *
+   * With 1 for a reason and no rows, the buffer is too short for the next datagram altogether.
+   */
+  receive(into: Uint8Array, table: Uint32Array): number
+  /** `[queued, receive buffer, send buffer, drops]`, of which the first three are bytes as the kernel accounts them. */
+  memory(): Array<number> | Failure
+  /** Attaches a classic BPF program: four numbers an instruction, `code, jt, jf, k`. */
+  attachFilter(program: Uint32Array): Failure | null
+  /** Takes the filter off. */
+  detachFilter(): Failure | null
+}
+
 /** A stream or seqpacket socket that is not connected yet. */
 export declare class UnixConnecting {
   /** `bind`: the name to bind first; empty lets the kernel choose an abstract one. */
@@ -104,11 +159,48 @@ export interface Failure {
   detail?: string
 }
 
+/**
+ * What to open. Everything but the protocol may be left out; the defaults are those of the crate: a port id of the
+ * kernel's choice, no groups, the caller's network namespace, packet information.
+ */
+export interface NetlinkOpenOptions {
+  /** The protocol number. */
+  protocol: number
+  /** 1 to 4294967295. */
+  portId?: number
+  /** Group numbers, from 1. */
+  groups?: Array<number>
+  /** A file name under `/run/netns`. */
+  namespaceName?: string
+  /** The path of a namespace file. */
+  namespacePath?: string
+  /** A descriptor of a namespace file, which stays the caller's. */
+  namespaceFd?: number
+  /** Bytes to ask for with `SO_RCVBUF`; the kernel doubles them. */
+  receiveBuffer?: number
+  /** Bytes to ask for with `SO_SNDBUF`; the kernel doubles them. */
+  sendBuffer?: number
+  /** `NETLINK_LISTEN_ALL_NSID`. */
+  listenAllNsid?: boolean
+  /** `NETLINK_PKTINFO`, on unless told otherwise. */
+  packetInfo?: boolean
+  /** `NETLINK_CAP_ACK`. */
+  capAck?: boolean
+  /** `NETLINK_EXT_ACK`. */
+  extAck?: boolean
+  /** `NETLINK_GET_STRICT_CHK`. */
+  strictChecking?: boolean
+  /** `NETLINK_BROADCAST_ERROR`. */
+  broadcastError?: boolean
+  /** `NETLINK_NO_ENOBUFS`. */
+  noEnobufs?: boolean
+}
+
 /** How to listen. */
 export interface UnixListenOptions {
   /** As for `listen(2)`. */
   backlog: number
-  /** Permission bits of the name; the umask still applies. */
+  /** Permission bits of the name, exactly these whatever the umask; without, 0777 less the umask. */
   mode?: number
   /** Whom to replace: nobody (0), a socket nobody listens on (1), a live one too (2). */
   takeover: number

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as netlink from 'nearwire/netlink'
 import * as constants from '../dist/netlink/constants.js'
-import { netlinkErrnoName } from '../dist/netlink/errnos.js'
+import { errnoName } from '../dist/errnos.js'
 
 const { encodeMessage, encodeMessages, walkMessages, MessageCursor, NetlinkFormatError } = netlink
 
@@ -30,7 +30,7 @@ test('every constant, protocol number and errno is the one in the headers of the
     if (typeof value === 'number') t.is(value, actual.get(name), name)
   for (const [name, value] of Object.entries(constants.protocols))
     t.is(value, actual.get(`NETLINK_${name.toUpperCase()}`), name)
-  for (const [name, value] of actual) if (/^E[A-Z0-9]+$/.test(name)) t.is(netlinkErrnoName(value), name)
+  for (const [name, value] of actual) if (/^E[A-Z0-9]+$/.test(name)) t.is(errnoName(value), name)
   t.is(Object.keys(constants.protocols).length, 18)
 })
 

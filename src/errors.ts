@@ -1,4 +1,8 @@
-import { getSystemErrorMap, getSystemErrorName } from 'node:util'
+import { getSystemErrorMap } from 'node:util'
+
+import { errnoName } from './errnos.js'
+
+export { errnoName }
 
 /** What a failed operation knows about itself. */
 export interface SocketErrorDetails {
@@ -23,7 +27,7 @@ export class SocketError extends Error {
   readonly code: string
   readonly errno: number
   readonly syscall: string
-  readonly address?: string
+  declare readonly address?: string
 
   constructor(details: SocketErrorDetails) {
     super(describe(details), details.cause === undefined ? undefined : { cause: details.cause })
@@ -36,11 +40,6 @@ export class SocketError extends Error {
   static {
     Object.defineProperty(this.prototype, 'name', { value: 'SocketError', configurable: true, writable: true })
   }
-}
-
-/** The name of an errno, such as `EPIPE` for 32. */
-export function errnoName(errno: number): string {
-  return errno > 0 ? getSystemErrorName(-errno) : 'UNKNOWN'
 }
 
 function describe({ code, errno, syscall, address, explanation }: SocketErrorDetails): string {

@@ -1,6 +1,6 @@
 import { closedError, SocketError } from './errors.js'
-import { enter, giveBack, hold, release, type Waiter } from './loop.js'
-import { type Holder, Waits } from './waits.js'
+import { enter, giveBack, hold, release } from './loop.js'
+import { Waits } from './waits.js'
 
 /** What every open handle offers. */
 export interface Closable extends AsyncDisposable {
@@ -32,7 +32,7 @@ export interface NativeHandle {
 }
 
 /** The life of one descriptor: waiting, holding the process, closing once. */
-export abstract class Handle<N extends NativeHandle = NativeHandle> implements Closable, Holder, Waiter {
+export abstract class Handle<N extends NativeHandle = NativeHandle> implements Closable {
   /** @internal */
   protected readonly native: N
   /** @internal */

@@ -1,6 +1,5 @@
 import { getSystemErrorMap } from 'node:util'
 import { SocketError } from '../errors.js'
-import { netlinkErrnoName } from './errnos.js'
 import type { ExtendedAck } from './extack.js'
 import type { NetlinkMessage } from './message.js'
 
@@ -24,7 +23,7 @@ export interface NetlinkErrorDetails {
 
 /**
  * A request that the other side refused, or that got no answer. `code` and `errno` say why, as on every `SocketError`
- * (here `code` is the kernel's name even where libuv has another or none: `EOPNOTSUPP`, `ENOTSUPP`, `EUCLEAN`);
+ * (`EOPNOTSUPP`, `ENOTSUPP`, `EUCLEAN`: names of the kernel's);
  * `extack` is what the kernel said beside it, and its text is part of `message`.
  */
 export class NetlinkError extends SocketError {
@@ -36,13 +35,15 @@ export class NetlinkError extends SocketError {
   /** The request that failed; null when no single one did. */
   readonly request: NetlinkMessage | null
   /** In a batch: the failed request's place, from 0. */
-  readonly index?: number
+  declare readonly index?: number
+  /** In a batch: all that failed, in order; this one is the first. */
+  declare readonly failures?: readonly NetlinkError[]
 
   constructor(details: NetlinkErrorDetails) {
     const { errno, extack = null } = details
     super({
       errno,
-      code: details.code ?? netlinkErrnoName(errno),
+      ...(details.code === undefined ? {} : { code: details.code }),
       syscall: details.syscall ?? 'sendmsg',
       explanation: explain(details, extack),
       cause: details.cause,
@@ -50,6 +51,12 @@ export class NetlinkError extends SocketError {
     this.extack = extack
     this.request = details.request ?? null
     if (details.index !== undefined) this.index = details.index
+  }
+
+  /** @internal */
+  among(failures: readonly NetlinkError[]): this {
+    // Not enumerable, or showing the first error would show a thousand.
+    return Object.defineProperty(this, 'failures', { value: failures })
   }
 }
 

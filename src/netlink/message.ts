@@ -48,7 +48,8 @@ export function writeHeader(
   writeU32(bytes, at + 12, portId)
 }
 
-function check(message: NetlinkMessage, name: string): void {
+/** @throws TypeError, RangeError naming the field */
+export function checkMessage(message: NetlinkMessage, name: string): void {
   if (typeof message !== 'object' || message === null) {
     throw invalidType(name, message, 'a message: { type, flags, sequence, portId, payload }')
   }
@@ -81,7 +82,7 @@ export function encodeMessage(message: NetlinkMessage): Buffer {
 export function encodeMessages(messages: readonly NetlinkMessage[]): Buffer {
   let total = 0
   for (let i = 0; i < messages.length; i++) {
-    check(messages[i]!, messages.length === 1 ? 'message' : `messages[${i}]`)
+    checkMessage(messages[i]!, messages.length === 1 ? 'message' : `messages[${i}]`)
     total = align(total) + NLMSG_HDRLEN + messages[i]!.payload.length
   }
   const bytes = Buffer.allocUnsafe(total)

@@ -1,4 +1,4 @@
-import { errnoName } from '../errors.js'
+import { getSystemErrorName } from 'node:util'
 
 // What the kernel answers and libuv, which Node asks for names, has no word for.
 // Names from asm-generic/errno.h and, past 511, include/linux/errno.h: kernel-internal ones that netlink lets through.
@@ -71,7 +71,7 @@ const names: Readonly<Record<number, string>> = {
   530: 'ERECALLCONFLICT',
 }
 
-/** The kernel's name for an errno it answered, positive. */
-export function netlinkErrnoName(errno: number): string {
-  return names[errno] ?? errnoName(errno)
+/** The kernel's name for an errno, positive, such as `EPIPE` for 32. */
+export function errnoName(errno: number): string {
+  return errno > 0 ? (names[errno] ?? getSystemErrorName(-errno)) : 'UNKNOWN'
 }

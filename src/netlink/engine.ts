@@ -1,0 +1,259 @@
+// Requests in flight on one socket: numbered, matched with their answers, and never more than the receive buffer has
+// room to answer.
+
+import type { Native } from '../native.js'
+import { Queue } from '../queue.js'
+import { NLMSG_OVERRUN } from './constants.js'
+import type { NetlinkErrorDetails } from './error.js'
+import type { Carrier, Exchange } from './exchange.js'
+import { EAGAIN, ENOBUFS } from './failures.js'
+import { COLUMNS, ERRNO, FLAGS, FROM, FULL_LENGTH, GROUP, inbox, LENGTH, OFFSET, tableOf } from './inbox.js'
+import { NetlinkFormatError } from './malformed.js'
+import { MessageCursor } from './message.js'
+import { outbox } from './outbox.js'
+import { Sequences } from './sequences.js'
+
+/** An acknowledgement takes up less than this of the receive buffer, as the kernel accounts it (832 on x86-64). */
+const PLACE = 1024
+
+/** After so many tables others get their turn: a process that never stops sending must not have the loop to itself. */
+const PATIENCE = 64
+
+/** A request that is answered at once needs one datagram, and not a second look that finds nothing. */
+const one = tableOf(1)
+const many = tableOf(256)
+
+const lost: NetlinkErrorDetails = {
+  errno: ENOBUFS,
+  syscall: 'recvmsg',
+  explanation: 'the receive buffer was full and the answer may be lost with what was dropped; whether the request was carried out is unknown',
+}
+
+export interface EngineOptions {
+  /** The only port id that is listened to. */
+  peer: number
+  /** Bytes of the receive buffer as the kernel accounts them. */
+  receiveBuffer: number
+}
+
+export class Engine implements Carrier {
+  readonly sequences = new Sequences()
+  /** How many may be in flight. */
+  readonly places: number
+  /** Datagrams thrown away because they came from someone else than the peer. */
+  discarded = 0
+  unreadable: NetlinkFormatError | undefined
+  readonly #native: Native.NetlinkSocket
+  readonly #portId: number
+  readonly #peer: number
+  readonly #hold: (on: boolean) => void
+  /** Single requests, by sequence number. */
+  readonly #single = new Map<number, Exchange>()
+  /** Chunks of batches, of which there are few. */
+  readonly #chunks = new Set<Exchange>()
+  readonly #queue = new Queue<Exchange>()
+  #used = 0
+  #overrun = false
+  #resuming = false
+  #ended = false
+  /** The first in the queue waits for room in its peer's buffer. */
+  #blocked = false
+  readonly #inUse = (sequence: number): boolean => this.#find(sequence) !== undefined
+
+  constructor(native: Native.NetlinkSocket, portId: number, hold: (on: boolean) => void, options: EngineOptions) {
+    this.#native = native
+    this.#portId = portId
+    this.#hold = hold
+    this.#peer = options.peer
+    this.places = Math.max(1, Math.floor(options.receiveBuffer / PLACE))
+  }
+
+  /** Whether nothing is in flight or waits to be. */
+  get isIdle(): boolean {
+    return this.#used === 0 && this.#queue.length === 0
+  }
+
+  hold(on: boolean): void {
+    this.#hold(on)
+  }
+
+  /** Sends now if there is room, and takes the answer if it is there; the exchange knows what came of it. */
+  perform(exchange: Exchange): void {
+    if (this.#queue.length > 0 || this.#used + exchange.count > this.places) return this.#enqueue(exchange)
+    // A process can send what nobody asked for: nothing of that may take up the room for the answer.
+    if (this.#peer !== 0 && this.#used === 0) this.#drain()
+    if (!this.#send(exchange)) return this.#enqueue(exchange)
+    for (let rounds = 0; !exchange.done || this.#overrun; rounds++) {
+      if (rounds === PATIENCE) return this.#later()
+      if (!this.#receive(exchange.count === 1 ? one : many)) return
+    }
+  }
+
+  withdraw(exchange: Exchange): void {
+    if (this.#remove(exchange)) this.#pump()
+    else this.#queue.remove(exchange)
+  }
+
+  onReadable(): void {
+    if (this.isIdle) return
+    this.#drain()
+    this.#pump()
+  }
+
+  onWritable(): void {
+    if (!this.#blocked) return
+    this.#blocked = false
+    this.#pump()
+  }
+
+  /** The socket is gone. */
+  end(failure: () => unknown): void {
+    this.#ended = true
+    const all = [...this.#single.values(), ...this.#chunks]
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) all.push(next)
+    this.#single.clear()
+    this.#chunks.clear()
+    this.#used = 0
+    for (const exchange of all) exchange.abandon(failure())
+  }
+
+  #enqueue(exchange: Exchange): void {
+    exchange.own()
+    this.#queue.push(exchange)
+  }
+
+  /** Sends what is queued as long as there is room, and takes what is answered at once. */
+  #pump(): void {
+    let sent = false
+    for (let next = this.#queue.peek(); next !== undefined && !this.#blocked; next = this.#queue.peek()) {
+      if (this.#used + next.count > this.places) {
+        if (!sent) return
+        sent = false
+        this.#drain()
+        continue
+      }
+      if (!this.#send(next)) return
+      this.#queue.shift()
+      sent = true
+    }
+    if (sent) this.#drain()
+  }
+
+  /** Answers false when the peer has no room: the writing token will come. */
+  #send(exchange: Exchange): boolean {
+    exchange.first = this.sequences.take(exchange.count, this.#inUse)
+    const into = outbox(exchange.length + 4)
+    const end = exchange.write(into, this.#portId)
+    const outcome = this.#native.send(into, 0, end, this.#peer, 0)
+    if (outcome === 0) {
+      if (exchange.count === 1) this.#single.set(exchange.first, exchange)
+      else this.#chunks.add(exchange)
+      this.#used += exchange.count
+      return true
+    }
+    if (outcome === -EAGAIN) {
+      exchange.first = 0
+      this.#blocked = true
+      return false
+    }
+    const { syscall, detail } = this.#native.explainSend(-outcome, end, this.#peer, 0)
+    exchange.fail({ errno: -outcome, syscall, ...(detail === undefined ? {} : { explanation: detail }) })
+    return true
+  }
+
+  /** Takes all that is there. */
+  #drain(): void {
+    for (let rounds = 0; rounds < PATIENCE; rounds++) if (!this.#receive(many)) return
+    this.#later()
+  }
+
+  /** Goes on once others have had their turn. */
+  #later(): void {
+    if (this.#resuming) return
+    this.#resuming = true
+    setImmediate(() => {
+      this.#resuming = false
+      if (!this.#ended) this.onReadable()
+    })
+  }
+
+  /** Takes a table full; answers false when there was nothing. */
+  #receive(table: Uint32Array): boolean {
+    const count = inbox.receive(this.#native, table)
+    if (count < 0) {
+      if (count !== -EAGAIN) this.#failAll({ errno: -count, syscall: 'recvmsg' })
+      else if (this.#overrun) {
+        // All that had its place has been read: whoever has no answer yet may have lost it.
+        this.#overrun = false
+        this.#failAll(lost)
+      }
+      return false
+    }
+    const touched: Exchange[] = []
+    for (let at = COLUMNS; at <= count * COLUMNS; at += COLUMNS) this.#row(table, at, touched)
+    for (const exchange of touched) {
+      exchange.review()
+      if (exchange.done) this.#remove(exchange)
+    }
+    return true
+  }
+
+  #row(table: Uint32Array, at: number, touched: Exchange[]): void {
+    if (((table[at + FLAGS] as number) & ERRNO) !== 0) {
+      const errno = table[at + FULL_LENGTH] as number
+      if (errno === ENOBUFS) this.#overrun = true
+      else this.#failAll({ errno, syscall: 'recvmsg' })
+      return
+    }
+    if (table[at + FROM] !== this.#peer || table[at + GROUP] !== 0) {
+      this.discarded++
+      return
+    }
+    const start = table[at + OFFSET] as number
+    try {
+      const cursor = new MessageCursor(inbox.buffer, start, start + (table[at + LENGTH] as number))
+      while (cursor.next()) this.#dispatch(cursor, touched)
+    } catch (error) {
+      if (!(error instanceof NetlinkFormatError)) throw error
+      this.unreadable = error
+    }
+  }
+
+  #dispatch(cursor: MessageCursor, touched: Exchange[]): void {
+    if (cursor.type === NLMSG_OVERRUN) this.#overrun = true
+    const exchange = this.#find(cursor.sequence)
+    if (exchange === undefined || exchange.done) return
+    try {
+      exchange.take(cursor)
+    } catch (error) {
+      if (!(error instanceof NetlinkFormatError)) throw error
+      exchange.abandon(error)
+    }
+    if (touched[touched.length - 1] !== exchange) touched.push(exchange)
+  }
+
+  #find(sequence: number): Exchange | undefined {
+    const single = this.#single.get(sequence)
+    if (single !== undefined || this.#chunks.size === 0) return single
+    for (const chunk of this.#chunks) if (sequence >= chunk.first && sequence < chunk.first + chunk.count) return chunk
+    return undefined
+  }
+
+  #remove(exchange: Exchange): boolean {
+    const there = exchange.count === 1 ? this.#isSingle(exchange) && this.#single.delete(exchange.first) : this.#chunks.delete(exchange)
+    if (there) this.#used -= exchange.count
+    return there
+  }
+
+  #isSingle(exchange: Exchange): boolean {
+    return this.#single.get(exchange.first) === exchange
+  }
+
+  #failAll(details: NetlinkErrorDetails): void {
+    const all = [...this.#single.values(), ...this.#chunks]
+    for (const exchange of all) {
+      this.#remove(exchange)
+      exchange.fail(details)
+    }
+  }
+}

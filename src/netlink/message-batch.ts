@@ -1,0 +1,58 @@
+import { readU16, readU32 } from './bytes.js'
+import { NLMSG_HDRLEN } from './constants.js'
+import type { ReceivedMessage } from './message.js'
+
+/** Messages that came in together, in one piece of memory: for decoders that want no object for each. */
+export class NetlinkMessageBatch implements Iterable<ReceivedMessage> {
+  /** The memory that the offsets speak of, headers and all. It is yours: nothing is written there again. */
+  readonly data: Buffer
+  readonly #headers: number[] = []
+
+  /** @internal */
+  constructor(data: Buffer) {
+    this.data = data
+  }
+
+  /** @internal Adds the message whose header is at an offset. */
+  add(header: number): void {
+    this.#headers.push(header)
+  }
+
+  /** How many messages there are. */
+  get length(): number {
+    return this.#headers.length
+  }
+
+  /** Where the payload of message `index` begins in `data`. */
+  start(index: number): number {
+    return (this.#headers[index] as number) + NLMSG_HDRLEN
+  }
+
+  /** Where the payload of message `index` ends in `data`. */
+  end(index: number): number {
+    const header = this.#headers[index] as number
+    return header + readU32(this.data, header)
+  }
+
+  /** The `nlmsg_type` of message `index`. */
+  type(index: number): number {
+    return readU16(this.data, (this.#headers[index] as number) + 4)
+  }
+
+  /** Message `index`; its payload is a view of `data`. */
+  at(index: number): ReceivedMessage {
+    const { data } = this
+    const header = this.#headers[index] as number
+    return {
+      type: readU16(data, header + 4),
+      flags: readU16(data, header + 6),
+      sequence: readU32(data, header + 8),
+      portId: readU32(data, header + 12),
+      payload: data.subarray(header + NLMSG_HDRLEN, header + readU32(data, header)),
+    }
+  }
+
+  *[Symbol.iterator](): IterableIterator<ReceivedMessage> {
+    for (let index = 0; index < this.length; index++) yield this.at(index)
+  }
+}
