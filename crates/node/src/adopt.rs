@@ -27,14 +27,21 @@ fn explained(errno: Errno, detail: String) -> Error {
     Error { errno, syscall: "getsockopt", detail: Some(detail) }
 }
 
-/// The descriptor as an owned one, if there is such a descriptor at all.
-fn owned(fd: RawFd) -> Result<OwnedFd, Error> {
+/// The descriptor for the length of one call, if there is such a descriptor at all.
+pub(crate) fn borrowed<'a>(fd: RawFd) -> Result<BorrowedFd<'a>, Error> {
     let closed = || explained(Errno::BADF, format!("there is no open descriptor {fd}"));
     if fd < 0 {
         return Err(closed());
     }
-    // SAFETY: borrowed for one call only, which fails without an effect when the number is not in use.
-    rustix::io::fcntl_getfd(unsafe { BorrowedFd::borrow_raw(fd) }).map_err(|_| closed())?;
+    // SAFETY: JavaScript, which alone could close it, is not running during the call.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
+    // Fails without an effect when the number is not in use.
+    rustix::io::fcntl_getfd(borrowed).map(|_| borrowed).map_err(|_| closed())
+}
+
+/// The descriptor as an owned one, if there is such a descriptor at all.
+fn owned(fd: RawFd) -> Result<OwnedFd, Error> {
+    borrowed(fd)?;
     // SAFETY: it is open, and JavaScript hands it over: `fromFd()` documents that it is the socket's from then on.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::task::{Poll, ready};
 
 use nearwire_event_loop::Readiness;
@@ -172,6 +172,12 @@ impl Many {
         })
         .await?;
         Ok(found)
+    }
+
+    /// The set's own descriptor, readable when one of those in it is ready. Regular files are not part of that.
+    #[must_use]
+    pub fn into_fd(self) -> OwnedFd {
+        self.readiness.into_fd()
     }
 
     /// Waiting for this set: readable means that one of its descriptors is ready.

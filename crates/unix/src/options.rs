@@ -21,7 +21,9 @@ pub struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
-    pub(crate) fn of(fd: BorrowedFd<'a>) -> Self {
+    /// Those of a socket that need not be one of ours; of anything else, every option is `ENOTSOCK`.
+    #[must_use]
+    pub fn of(fd: BorrowedFd<'a>) -> Self {
         Self { fd }
     }
 
