@@ -24,8 +24,11 @@ export interface SocketErrorDetails {
  * call that failed, `address` what it was about.
  */
 export class SocketError extends Error {
+  /** The errno's name, such as `ECONNREFUSED`, or one of ours, such as `ERR_SOCKET_CLOSED`. */
   readonly code: string
+  /** The errno, positive; 0 when the failure is not the kernel's. */
   readonly errno: number
+  /** The system call that failed, as its man page names it. */
   readonly syscall: string
   declare readonly address?: string
 

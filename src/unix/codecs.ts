@@ -1,8 +1,10 @@
 // How messages become bytes and back.
 
-/** `decode` gets bytes that nobody writes to again and may keep them. */
+/** Turns messages into bytes and back. `decode` gets bytes that nobody writes to again, and may keep them. */
 export interface Codec<T, Sent = T> {
+  /** The bytes of a message; a string is sent as UTF-8. */
   encode(message: Sent): Uint8Array | string
+  /** The message in these bytes. */
   decode(bytes: Buffer): T
 }
 

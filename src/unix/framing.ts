@@ -3,6 +3,7 @@
 import * as check from '../arguments.js'
 import type { Codec } from './codecs.js'
 
+/** How messages are told apart on a stream, and what they are. */
 export interface FramingOptions<T, Sent = T> {
   /** `lengthPrefix()` or `delimiter()`. Default: a length prefix of 4 bytes, big-endian. */
   framing?: Framing
