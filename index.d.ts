@@ -84,7 +84,7 @@ export declare class NetlinkSocket {
 /** A stream or seqpacket socket that is not connected yet. */
 export declare class UnixConnecting {
   /** `bind`: the name to bind first; empty lets the kernel choose an abstract one. */
-  static open(kindNumber: number, bind?: Uint8Array | undefined | null): UnixConnecting | Failure
+  static open(kindNumber: number, bind?: Uint8Array | undefined | null, receive?: UnixReceiveOptions | undefined | null): UnixConnecting | Failure
   /** The connected socket, or null while the listener's backlog is full: there is no event for that, so try again. */
   attempt(eventLoop: EventLoop, slot: number, to: Uint8Array): UnixSocket | Failure | null
   /** Gives up. */
@@ -109,11 +109,118 @@ export declare class UnixListener {
   detach(): number
 }
 
+/** A set of descriptors, each under a number of JavaScript's choice. */
+export declare class UnixMany {
+  /** An empty set. */
+  static open(eventLoop: EventLoop, slot: number): UnixMany | Failure
+  /** Adds a descriptor, which stays its owner's. Ordinary files and folders are refused: they are always ready. */
+  add(fd: number, readable: boolean, writable: boolean, token: number): Failure | null
+  /** Changes what a descriptor is waited for. */
+  modify(fd: number, readable: boolean, writable: boolean): Failure | null
+  /** Takes a descriptor out. */
+  remove(fd: number): Failure | null
+  /**
+   * Those that are ready, two numbers each: the token, and what it is ready for (1 reading, 2 writing, 4 hung up, 8 an
+   * error). About `most` of them. Or a negated errno, and after `-EAGAIN` the reading token.
+   */
+  ready(most: number): Uint32Array | number
+  /** The set's own descriptor, which is readable when one of those in it is ready; -1 once it is gone. */
+  get fd(): number
+  /** Closes the set, and none of what is in it. */
+  close(): void
+  /** Gives the set's own descriptor up without closing it; -1 when it is gone already. */
+  detach(): number
+}
+
+/** Tells when a datagram destination has room; see [`Probe`]. */
+export declare class UnixProbe {
+  /** Watches a destination. The writing token of `slot` comes when it has room, or is gone. */
+  static open(eventLoop: EventLoop, slot: number, to: Uint8Array): UnixProbe | Failure
+  /**
+   * After a send to it gave `EAGAIN`. 0: this probe's token will come; 1: the sender's own buffer is what is full, and
+   * its writing token will come; 2: there is room already.
+   */
+  wait(sender: UnixSocket): number
+  /** Stops watching. */
+  close(): void
+}
+
+/** Takes messages off sockets; one for all sockets of an environment. */
+export declare class UnixReceiver {
+  /**
+   * `table` has a head and rows of twelve numbers. The head: rows after it, bytes used up to, whether the other side
+   * ended after them, and the bytes of all messages together when they did not fit; whoever sees that must call again
+   * at once with as much room; and whether the senders' numbers began anew. The rows: offset, length, full length, flags
+   * (1 truncated, 2 something beside it is lost, 4 credentials, 8 a time), the number of what came beside it or 0,
+   * the number of the sender or 0, pid, uid, gid, and the time in nanoseconds since 1970, low and high half.
+   */
+  constructor(table: Uint32Array)
+  /**
+   * Takes at most `most` messages and puts them into `into`, one after the other from `start`, of each at most
+   * `longest` bytes. Answers how many; 0 at the end of a connection, or when they did not fit; or a negated
+   * errno: after `-EAGAIN` the reading token comes.
+   */
+  receive(socket: UnixSocket, into: Uint8Array, start: number, most: number, longest: number): number
+  /** Takes what a stream has, with what came beside it, into `into[start..end]`: one row. 0 at the end. */
+  receiveBytes(socket: UnixSocket, into: Uint8Array, start: number, end: number): number
+  /**
+   * Copies the next message without taking it, or its beginning; its descriptors stay with it. One row, or 0 at the
+   * end.
+   */
+  peek(socket: UnixSocket, into: Uint8Array, start: number, end: number): number
+  /** The size of the next message; 0 for an empty one and at the end. */
+  nextLength(socket: UnixSocket): number
+}
+
 /**
  * An AF_UNIX socket. Reads and writes answer a count or a negated errno; after `-EAGAIN` the socket's token comes when
  * it is worth trying again.
  */
 export declare class UnixSocket {
+  /** A datagram socket at `to`; without one, at an abstract name of the kernel's choice. */
+  static bindDatagram(eventLoop: EventLoop, slot: number, to: Uint8Array | undefined | null, options: UnixBindOptions): UnixSocket | Failure
+  /** A datagram socket without a name. */
+  static unboundDatagram(eventLoop: EventLoop, slot: number, options: UnixReceiveOptions): UnixSocket | Failure
+  /** Makes `to` the destination of a datagram socket; without one it has none any more. */
+  connect(to?: Uint8Array | undefined | null): Failure | null
+  /**
+   * Sends one message with `send(2)`, at once: a count or a negated errno. The first of a turn of the loop: the
+   * outbox counts turns, so that JavaScript knows when the next one is the first again.
+   */
+  sendNow(data: Uint8Array): number
+  /**
+   * Sends one message, with what goes beside it, to `to` or to where the socket is connected: a count, `-EAGAIN`, or
+   * why not. The descriptors stay the caller's. On a stream, less than all of `data` may go out, and the descriptors
+   * are gone then. After `-EAGAIN` the writing token comes, unless there was a `to`.
+   */
+  sendMessage(data: Uint8Array, to?: Uint8Array | undefined | null, fds?: Array<number> | undefined | null, credentials?: UnixCredentials | undefined | null): number | Failure
+  /**
+   * Sets up the outbox of messages: a buffer and a table of ends that JavaScript appends to, and
+   * `[count, head, errno, turn]`. The first of the ends is 0.
+   */
+  openMessageOutbox(data: Uint8Array, bounds: Uint32Array, control: Int32Array): boolean
+  /** Replaces the buffer of the outbox by a larger one with the same content. */
+  growMessageOutbox(data: Uint8Array): void
+  /** Where the messages in the outbox go: an address, or where the socket is connected. */
+  addressMessageOutbox(to?: Uint8Array | undefined | null): void
+  /** Sends what is in the outbox: zero when all of it went out, or a negated errno that its first message met. */
+  flushMessages(): number
+  /** What came beside a received message, by the number in its row; null when it was taken already. */
+  takeAncillary(number: number): UnixAncillary | null
+  /** Closes what came beside a received message, if nobody has taken it. */
+  dropAncillary(number: number): void
+  /** The name of the sender with this number. */
+  sender(number: number): Buffer | null
+  /** Sets options of an open socket. */
+  configure(options: UnixReceiveOptions): Failure | null
+  /** `SO_SNDBUF` in bytes, as the kernel counts; -1 when it cannot be told. */
+  sendBuffer(): number
+  /** The peer's process and user; null where the kernel has nothing to tell. */
+  peer(): UnixPeer | Failure | null
+  /** A new descriptor of the peer's process, the caller's. */
+  peerPidfd(): number | Failure | null
+  /** The peer's security label. */
+  peerSecurityLabel(): Buffer | Failure | null
   /** Two connected sockets of a kind. */
   static pair(eventLoop: EventLoop, kindNumber: number, leftSlot: number, rightSlot: number): Array<UnixSocket> | Failure
   /** Adopts a descriptor; on failure it stays the caller's, as it was. */
@@ -149,6 +256,21 @@ export declare class UnixSocket {
   remoteAddress(): Buffer | Failure
 }
 
+/** Adds seals. */
+export declare function addSeals(fd: number, seals: number): Failure | null
+
+/** Closes the descriptor on exec from now on. */
+export declare function closeOnExec(fd: number): Failure | null
+
+/**
+ * Connects to a port of a context. Without a type the first that the kernel has of datagram, seqpacket and stream.
+ * It is connected once it is writable and `vsock_failure()` has nothing to say.
+ */
+export declare function connectVsock(kindNumber: number | undefined | null, cid: number, port: number): VsockConnecting | Failure
+
+/** A new memory file, closed on exec, that can be sealed. */
+export declare function createMemfd(name: string): number | Failure
+
 /** A failed system call. */
 export interface Failure {
   /** Positive, as in `errno(3)`. */
@@ -158,6 +280,22 @@ export interface Failure {
   /** What was found, where the errno alone does not say. */
   detail?: string
 }
+
+/** The seals of a file, `F_SEAL_*` of `fcntl(2)`; -1 for one that cannot have any. */
+export declare function getSeals(fd: number): number
+
+/** The value of an option, or of an `ioctl(2)` that tells a queue's length. */
+export declare function getSocketOption(fd: number, name: string): number | Failure
+
+/** Whether `getpeername(2)` knows a peer, whatever the address family. */
+export declare function hasPeer(fd: number): boolean
+
+/**
+ * Maps the first `length` bytes of a file that cannot shrink. `shared`: what is written goes to the file, and what
+ * others write shows; otherwise it is a copy that begins to differ where it is written to. The mapping lasts as long as
+ * the `ArrayBuffer`, not as the descriptor.
+ */
+export declare function mapMemory(fd: number, length: number, shared: boolean): ArrayBuffer | Failure
 
 /**
  * What to open. Everything but the protocol may be left out; the defaults are those of the crate: a port id of the
@@ -196,6 +334,54 @@ export interface NetlinkOpenOptions {
   noEnobufs?: boolean
 }
 
+/** Sets an option; one that is on or off takes 1 or 0. */
+export declare function setSocketOption(fd: number, name: string, value: number): Failure | null
+
+/** Ends writing. */
+export declare function shutdownVsock(fd: number): Failure | null
+
+/** What came beside a message and takes a descriptor or a text; the rest is in the table. */
+export interface UnixAncillary {
+  /** Descriptors, closed on exec, the caller's from here on. */
+  fds: Array<number>
+  /** A descriptor of the sender's process; likewise. */
+  pidfd?: number
+  /** The sender's security label. */
+  securityLabel?: Buffer
+}
+
+/** How to bind. */
+export interface UnixBindOptions {
+  /** Permission bits of the name. */
+  mode?: number
+  /** Whom to replace: nobody (0), a socket that no process holds (1), a live one too (2). */
+  takeover: number
+  /** Remove the name when the socket is closed, if it is still ours. */
+  unlinkOnClose: boolean
+  /** What arrives with messages. */
+  receive: UnixReceiveOptions
+}
+
+/** Who sends, with a message that says so. */
+export interface UnixCredentials {
+  pid: number
+  uid: number
+  gid: number
+}
+
+/** Asks the running kernel. */
+export declare function unixFeatures(): UnixFeatures | Failure
+
+/** What of the AF_UNIX options the running kernel has. */
+export interface UnixFeatures {
+  passPidfd: boolean
+  peerPidfd: boolean
+  passRights: boolean
+  peerGroups: boolean
+  peerSecurity: boolean
+  peekOffset: boolean
+}
+
 /** How to listen. */
 export interface UnixListenOptions {
   /** As for `listen(2)`. */
@@ -206,4 +392,44 @@ export interface UnixListenOptions {
   takeover: number
   /** Remove the name when the socket is closed, if it is still ours. */
   unlinkOnClose: boolean
+  /** What accepted sockets inherit. */
+  receive?: UnixReceiveOptions
 }
+
+/** The process at the other end, as it was when the connection was made. */
+export interface UnixPeer {
+  pid: number
+  uid: number
+  gid: number
+  /** Supplementary groups. */
+  groups: Array<number>
+}
+
+/** What arrives with messages; what is absent stays as it is. */
+export interface UnixReceiveOptions {
+  /** `SO_PASSCRED`. */
+  passCredentials?: boolean
+  /** `SO_PASSPIDFD`. */
+  passPidfd?: boolean
+  /** `SO_PASSSEC`. */
+  passSecurity?: boolean
+  /** `SO_PASSRIGHTS`. */
+  passRights?: boolean
+  /** `SO_TIMESTAMPNS`. */
+  timestamps?: boolean
+  /** `SO_RCVBUF`, in bytes. */
+  receiveBuffer?: number
+  /** `SO_SNDBUF`, in bytes. */
+  sendBuffer?: number
+}
+
+/** A non-blocking socket that is connected, or about to be. */
+export interface VsockConnecting {
+  /** The caller's. */
+  fd: number
+  /** `SOCK_STREAM`, `SOCK_DGRAM` or `SOCK_SEQPACKET`, as a number. */
+  kindNumber: number
+}
+
+/** Why connecting failed, if it did (`SO_ERROR`). */
+export declare function vsockFailure(fd: number): Failure | null

@@ -36,4 +36,8 @@ export class Queue<T> {
     this.#items.splice(index, 1)
     return true
   }
+
+  *[Symbol.iterator](): IterableIterator<T> {
+    for (let index = this.#head; index < this.#items.length; index++) yield this.#items[index] as T
+  }
 }

@@ -7,9 +7,10 @@ import { timeoutError } from '../errors.js'
 import { eventLoop, giveBack, reserveSlot } from '../loop.js'
 import { type Native, native } from '../native.js'
 import { encodeAddress, type EncodedAddress, showAddress, type UnixAddressLike } from './address.js'
+import { receiveOptions, type ReceiveOptions } from './ancillary.js'
 import { failure, unwrap } from './failures.js'
 
-export interface ConnectOptions {
+export interface ConnectOptions extends ReceiveOptions {
   /** Milliseconds until `ETIMEDOUT`; default: as long as it takes. */
   timeout?: number
   /** Aborts the connecting with the signal's reason. */
@@ -39,9 +40,10 @@ export async function connect(type: ConnectedType, to: UnixAddressLike, given: C
   const busyPoll = options.busyPoll === undefined ? 0 : check.integer('options.busyPoll', options.busyPoll, 0, 1_000_000)
   const signal = check.signal('options.signal', options.signal)
   const bind = encodeBind(options.bind)
+  const receive = receiveOptions(options)
   signal?.throwIfAborted()
   const deadline = performance.now() + timeout
-  const connecting = unwrap(native.UnixConnecting.open(type, bind), bind?.length === 0 ? undefined : bind)
+  const connecting = unwrap(native.UnixConnecting.open(type, bind, receive), bind?.length === 0 ? undefined : bind)
   const slot = reserveSlot()
   try {
     for (let wait = 1; ; wait = Math.min(wait * 2, LONGEST_DELAY)) {

@@ -7,6 +7,7 @@ import { type Native, native } from '../native.js'
 import { decodeAddress, type EncodedAddress, type UnixAddress } from './address.js'
 import type { ConnectedType } from './connect.js'
 import { errnoError, failure, unwrap } from './failures.js'
+import { type Peer, peerOf } from './peer.js'
 
 const EPIPE = 32
 const HOW = { read: 0, write: 1, both: 2 } as const
@@ -14,6 +15,7 @@ const HOW = { read: 0, write: 1, both: 2 } as const
 /** A connected socket, of either connected type. */
 export abstract class Connected extends Handle<Native.UnixSocket> {
   readonly #remote: EncodedAddress | undefined
+  #peer: Peer | null | undefined
 
   /** @internal `remote`: the name that was connected to, which `getpeername` would not show after a takeover. */
   protected constructor(socket: Native.UnixSocket, slot: number, remote?: EncodedAddress) {
@@ -31,6 +33,15 @@ export abstract class Connected extends Handle<Native.UnixSocket> {
   get remoteAddress(): UnixAddress {
     this.assertOpen('getpeername')
     return decodeAddress(this.#remote ?? unwrap(this.native.remoteAddress()))
+  }
+
+  /** Who is at the other end, or null where the kernel knows nobody. Asked for once, and remembered. */
+  get peer(): Peer | null {
+    if (this.#peer === undefined) {
+      this.assertOpen('getsockopt')
+      this.#peer = peerOf(this.native, (syscall) => this.assertOpen(syscall))
+    }
+    return this.#peer
   }
 
   /**

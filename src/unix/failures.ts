@@ -29,10 +29,16 @@ export function errnoError(negated: number, syscall: string, address?: EncodedAd
   return failure({ errno: -negated, syscall }, address)
 }
 
+/** Whether a connection is over, rather than one message refused. */
+export function isTheEnd({ code }: SocketError): boolean {
+  return ['EPIPE', 'ECONNRESET', 'ENOTCONN', 'ECONNREFUSED', 'EBADF'].includes(code)
+}
+
 function explain(code: string, syscall: string, address: EncodedAddress | undefined): string | undefined {
   const path = address && pathOf(address)
   switch (code) {
     case 'ECONNREFUSED':
+      if (syscall.startsWith('send')) return 'no datagram socket is bound there any more, or none was'
       if (path === undefined) return 'nobody listens at this name'
       return isSocket(path)
         ? 'nobody listens there; the socket file is stale, or its owner does not listen yet'
@@ -41,6 +47,12 @@ function explain(code: string, syscall: string, address: EncodedAddress | undefi
       return path === undefined ? undefined : 'there is no such socket file'
     case 'EPROTOTYPE':
       return 'the socket there is of another type (stream, datagram or seqpacket)'
+    case 'ENOTCONN':
+      return syscall.startsWith('send')
+        ? 'there is no destination: the socket is not connected (or no longer, since its peer is gone), and none was given'
+        : undefined
+    case 'ENOBUFS':
+      return syscall.startsWith('send') ? 'the kernel has no memory for a message of this size (at most 4 MiB)' : undefined
     case 'EPIPE':
       return 'the peer no longer reads, or this side has shut writing down'
     case 'ECONNRESET':
@@ -65,8 +77,8 @@ function explainAccess(errno: number, syscall: string, address: EncodedAddress |
   for (const folder of parents) {
     if (!may(folder, constants.X_OK)) return `no permission to search the directory ${folder} (x)`
   }
-  return syscall === 'connect'
-    ? 'no permission to write to the socket file (w), which connecting needs'
+  return syscall === 'connect' || syscall.startsWith('send')
+    ? 'no permission to write to the socket file (w), which connecting and sending need'
     : `no permission to create a name in ${dirname(whole)} (w)`
 }
 

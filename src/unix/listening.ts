@@ -7,10 +7,13 @@ import { eventLoop, giveBack, reserveSlot } from '../loop.js'
 import { type Native, native } from '../native.js'
 import { WAIT } from '../waits.js'
 import { decodeAddress, encodeAddress, type EncodedAddress, type UnixAddress, type UnixAddressLike } from './address.js'
+import { receiveOptions, type ReceiveOptions } from './ancillary.js'
 import type { ConnectedType } from './connect.js'
 import { errnoError, unwrap } from './failures.js'
 
-export interface ListenOptions {
+/** Accepted sockets inherit what is said about receiving. */
+/** How to listen. */
+export interface ListenOptions extends Omit<ReceiveOptions, 'receiveBuffer' | 'sendBuffer'> {
   /** How many connections may wait to be accepted (listen(2); the kernel admits one more). Default 511. */
   backlog?: number
   /** Permission bits of the socket file, set before the name appears; exactly these whatever the umask. Default 0o777 less the umask. */
@@ -23,6 +26,8 @@ export interface ListenOptions {
   takeover?: boolean | 'stale'
   /** Remove the socket file on close, if it is still the one made here. Default true. */
   unlinkOnClose?: boolean
+  /** Microseconds that `read()` of an accepted stream tries before it waits; default 0. */
+  busyPoll?: number
   /** Aborts with the signal's reason. */
   signal?: AbortSignal
 }
@@ -34,15 +39,24 @@ const MAX_BACKLOG = 0x7fff_ffff
 export function listen(type: ConnectedType, to: UnixAddressLike, given: ListenOptions | undefined): Opened {
   const address = encodeAddress('address', to)
   const options = check.options('options', given)
-  const takeover = check.oneOf('options.takeover', options.takeover ?? 'stale', [false, 'stale', true] as const)
+  const receive = receiveOptions(options)
+  const busyPoll = options.busyPoll === undefined ? 0 : check.integer('options.busyPoll', options.busyPoll, 0, 1_000_000)
   const native_ = {
     backlog: check.integer('options.backlog', options.backlog ?? 511, 0, MAX_BACKLOG),
     ...(options.mode === undefined ? {} : { mode: check.integer('options.mode', options.mode, 0, 0o777) }),
-    takeover: takeover === false ? 0 : takeover === 'stale' ? 1 : 2,
+    takeover: takeoverNumber(options.takeover),
     unlinkOnClose: check.bool('options.unlinkOnClose', options.unlinkOnClose ?? true),
+    receive,
   }
   check.signal('options.signal', options.signal)?.throwIfAborted()
-  return open((slot) => native.UnixListener.listen(eventLoop, slot, type, address, native_), address)
+  const opened = open((slot) => native.UnixListener.listen(eventLoop, slot, type, address, native_), address)
+  return { ...opened, busyPoll, timestamps: receive.timestamps === true }
+}
+
+/** Whom to replace, as the native side numbers it. */
+export function takeoverNumber(given: unknown): number {
+  const takeover = check.oneOf('options.takeover', given ?? 'stale', [false, 'stale', true] as const)
+  return takeover === false ? 0 : takeover === 'stale' ? 1 : 2
 }
 
 /** Adopts a listening descriptor of a type. */
@@ -54,6 +68,9 @@ export function adopt(type: ConnectedType, fd: number): Opened {
 export interface Opened {
   native: Native.UnixListener
   slot: number
+  /** What accepted sockets get. */
+  busyPoll?: number
+  timestamps?: boolean
 }
 
 function open(make: (slot: number) => Native.UnixListener | Native.Failure, address?: EncodedAddress): Opened {
@@ -71,6 +88,9 @@ export abstract class Listening<S> extends Handle<Native.UnixListener> implement
   /** The name that clients connect to. */
   readonly address: UnixAddress
   protected readonly kind = 'listener'
+  /** @internal */
+  protected readonly timestamps: boolean
+  readonly #busyPoll: number
   #slot: number | undefined
   readonly #attempt = (): S | typeof WAIT => this.#accept()
   readonly #next = (): IteratorResult<S, undefined> | typeof WAIT => {
@@ -79,8 +99,10 @@ export abstract class Listening<S> extends Handle<Native.UnixListener> implement
   }
 
   /** @internal */
-  protected constructor({ native, slot }: Opened) {
+  protected constructor({ native, slot, busyPoll = 0, timestamps = false }: Opened) {
     super(native, slot)
+    this.#busyPoll = busyPoll
+    this.timestamps = timestamps
     this.address = decodeAddress(unwrap(native.address()))
   }
 
@@ -119,6 +141,7 @@ export abstract class Listening<S> extends Handle<Native.UnixListener> implement
     if (accepted === -EAGAIN) return WAIT
     if (typeof accepted === 'number') throw errnoError(accepted, 'accept')
     this.#slot = undefined
+    if (this.#busyPoll > 0) accepted.busyPoll(this.#busyPoll)
     return this.wrap(accepted, slot)
   }
 }

@@ -2,7 +2,7 @@ import { Queue } from '../queue.js'
 import { SocketError } from '../errors.js'
 import type { Native } from '../native.js'
 import type { Holder } from '../waits.js'
-import { errnoError } from './failures.js'
+import { errnoError, isTheEnd } from './failures.js'
 
 const TAIL = 0
 const HEAD = 1
@@ -17,6 +17,8 @@ interface Item {
   bytes: Uint8Array
   written: number
   settle: ((error?: SocketError) => void) | undefined
+  /** Sends the beginning, when something goes beside it: a count or `-EAGAIN`. Throws what concerns these bytes only. */
+  first?: (() => number) | undefined
 }
 
 const done = Promise.resolve()
@@ -80,7 +82,11 @@ export class Outgoing {
 
   /** The promise that a sender should wait for, when the kernel is not keeping up. */
   pressure(): void | Promise<void> {
-    return this.#blocked ? this.flush() : undefined
+    if (!this.#blocked) return undefined
+    const room = this.flush()
+    // Not waiting is allowed; a failure is told to the next send, flush or iteration as well.
+    room.catch(() => {})
+    return room
   }
 
   /** Sends bytes that do not fit the outbox; they are the socket's until they are in the kernel. */
@@ -118,6 +124,17 @@ export class Outgoing {
     }
   }
 
+  /** Writes bytes of which `first` sends the beginning, once, after everything before them. */
+  writeWith(bytes: Uint8Array, first: () => number, signal?: AbortSignal): Promise<void> | undefined {
+    if (this.#refusal !== undefined) throw this.#refusal()
+    const item: Item = { bytes, written: 0, settle: undefined, first }
+    if (!this.#blocked && this.#queue.length === 0) {
+      this.#advance(item)
+      if (item.written === bytes.length) return undefined
+    }
+    return this.#whenWritten(item, signal)
+  }
+
   /** Settles when everything sent so far is in the kernel. */
   flush(): Promise<void> {
     if (this.#failed !== undefined) return Promise.reject(this.#failed)
@@ -143,10 +160,17 @@ export class Outgoing {
         return
       }
       for (let item = this.#queue.peek(); item !== undefined; item = this.#queue.peek()) {
-        item.written += this.#write(item.bytes, item.written)
+        try {
+          this.#advance(item)
+        } catch (error) {
+          if (this.#failed !== undefined) return
+          // Nothing of it went out, and the others may.
+          this.#dequeue()
+          item.settle?.(error as SocketError)
+          continue
+        }
         if (item.written < item.bytes.length || this.#control[TAIL] !== 0) return
-        this.#queue.shift()
-        if (this.#queue.length === 0) this.#holder.hold(false)
+        this.#dequeue()
         item.settle?.()
       }
     } catch {
@@ -204,6 +228,34 @@ export class Outgoing {
     }
     if (count < bytes.length - from) this.#blocked = true
     return count
+  }
+
+  /** Writes as much of an item as the kernel takes. */
+  #advance(item: Item): void {
+    if (item.first !== undefined) {
+      if (this.#control[TAIL] !== 0) this.#write(new Uint8Array(0), 0)
+      if (this.#control[TAIL] !== 0) return
+      let count: number
+      try {
+        count = item.first()
+      } catch (error) {
+        if (isTheEnd(error as SocketError)) this.#fail(error as SocketError)
+        throw error
+      }
+      if (count === -EAGAIN) {
+        this.#blocked = true
+        return
+      }
+      item.first = undefined
+      item.written = count
+      if (count === item.bytes.length) return
+    }
+    item.written += this.#write(item.bytes, item.written)
+  }
+
+  #dequeue(): void {
+    this.#queue.shift()
+    if (this.#queue.length === 0) this.#holder.hold(false)
   }
 
   #enqueue(item: Item): void {

@@ -7,18 +7,31 @@ import { END, iterate } from '../iterate.js'
 import type { Native } from '../native.js'
 import { WAIT } from '../waits.js'
 import type { EncodedAddress, UnixAddressLike } from './address.js'
+import { configureOrClose, configureOrGiveBack, type Credentials, credentials, descriptors, receiveOptions, type ReceiveOptions } from './ancillary.js'
 import { connect, type ConnectOptions } from './connect.js'
 import { adoptSocket, Connected, openPair } from './connected.js'
 import { UnixDuplex } from './duplex.js'
-import { errnoError } from './failures.js'
+import { errnoError, failure } from './failures.js'
 import { FramedStream } from './framed.js'
 import type { FramingOptions } from './framing.js'
+import { receiveBytes, type ReceivedMessage } from './messages.js'
 import { Outgoing } from './outgoing.js'
 import { slab } from './slab.js'
 import { readableOf, writableOf } from './web-streams.js'
 
 const SOCK_STREAM = 1
 const EAGAIN = 11
+/** Bytes that one `receiveMessage()` brings at most, unless told otherwise. */
+const DEFAULT_LENGTH = 64 * 1024
+
+/** Bytes with what goes beside them. */
+export interface StreamMessage {
+  data: Uint8Array | string
+  /** Descriptors to pass, at most 253. */
+  fds?: readonly number[]
+  /** One's own credentials (`true`), or others, which only a privileged process may send. */
+  credentials?: Credentials | true
+}
 
 /**
  * A connected AF_UNIX stream socket: bytes in order, without boundaries. Iterating it reads whatever is there.
@@ -67,9 +80,12 @@ export class UnixStream extends Connected implements AsyncIterable<Buffer> {
   }
 
   /** Two streams connected to each other (socketpair(2)). */
-  static pair(): [UnixStream, UnixStream] {
+  static pair(options?: ReceiveOptions): [UnixStream, UnixStream] {
+    const receive = receiveOptions(check.options('options', options))
     const [left, right] = openPair(SOCK_STREAM)
-    return [new UnixStream(left.native, left.slot), new UnixStream(right.native, right.slot)]
+    const pair: [UnixStream, UnixStream] = [new UnixStream(left.native, left.slot), new UnixStream(right.native, right.slot)]
+    for (const socket of pair) configureOrClose(pair, socket.native, receive)
+    return pair
   }
 
   /**
@@ -78,9 +94,12 @@ export class UnixStream extends Connected implements AsyncIterable<Buffer> {
    * Errors: `EBADF`, `ENOTSOCK`, `EAFNOSUPPORT` (not AF_UNIX), `EPROTOTYPE` (not a stream socket), `EINVAL` (a
    * listener), `ENOTCONN`; the descriptor then stays as it was.
    */
-  static fromFd(fd: number): UnixStream {
+  static fromFd(fd: number, options?: ReceiveOptions): UnixStream {
+    const receive = receiveOptions(check.options('options', options))
     const { native, slot } = adoptSocket(SOCK_STREAM, fd)
-    return new UnixStream(native, slot)
+    const stream = new UnixStream(native, slot)
+    configureOrGiveBack(stream, native, receive)
+    return stream
   }
 
   /**
@@ -124,6 +143,63 @@ export class UnixStream extends Connected implements AsyncIterable<Buffer> {
     }
   }
 
+  /**
+   * Writes bytes with descriptors or credentials beside them (sendmsg(2)); answers their number when all of them are in
+   * the kernel. The descriptors go with the first of the bytes, once, whatever the kernel takes at a time. They are
+   * duplicated: yours stay open, and may be closed when this settles.
+   *
+   * Errors: `ERR_INVALID_ARG_VALUE` (no bytes: on a stream the kernel would report success and deliver nothing),
+   * `RangeError` for more than 253 descriptors; `EBADF`, `EPERM` (the peer refuses descriptors, or credentials that are
+   * not one's own need a privilege), `ETOOMANYREFS` (too many are on their way), after which the stream is as before;
+   * `EPIPE`, `ECONNRESET`, `ERR_SOCKET_CLOSED`; the signal's reason.
+   */
+  async sendMessage(message: StreamMessage, options?: { signal?: AbortSignal }): Promise<number> {
+    if (typeof message !== 'object' || message === null) throw check.invalidType('message', message, 'an object')
+    const bytes = check.bytes('message.data', message.data)
+    const fds = descriptors('message.fds', message.fds) as number[]
+    const sender = credentials('message.credentials', message.credentials)
+    const signal = check.signal('options.signal', options?.signal)
+    signal?.throwIfAborted()
+    this.assertOpen('sendmsg')
+    if (fds.length === 0 && sender === undefined) {
+      await this.outgoing.write(bytes, signal)
+      return bytes.length
+    }
+    if (bytes.length === 0) {
+      throw check.invalidValue('message.data', message.data, 'at least one byte: on a stream, descriptors and credentials travel with bytes')
+    }
+    await this.outgoing.writeWith(bytes, () => {
+      const sent = this.native.sendMessage(bytes, undefined, fds, sender)
+      if (typeof sent === 'number') return sent
+      throw failure(sent)
+    }, signal)
+    return bytes.length
+  }
+
+  /**
+   * What is there, with the descriptors that came with it; null at the end. A stream has no boundaries: `data` may be a
+   * part of what was sent together, or have earlier bytes before it, but the descriptors always belong to its last bytes,
+   * and no byte that was sent after them is in it.
+   *
+   * This is the only way to receive descriptors on a stream: with `read()`, iteration, a framed stream, a duplex or a web
+   * stream the kernel closes those that come with the bytes (unix(7)). `passRights: false` makes the sender learn it.
+   *
+   * Errors: `ECONNRESET`, `ERR_SOCKET_CLOSED`, `ERR_STREAM_LOCKED`; the signal's reason.
+   */
+  receiveMessage(options?: { maxLength?: number, signal?: AbortSignal }): Promise<ReceivedMessage | null> {
+    try {
+      this.assertReadable()
+      const { maxLength = DEFAULT_LENGTH, signal } = check.options('options', options)
+      const longest = check.integer('options.maxLength', maxLength, 1, 0x7fff_ffff)
+      return this.reads.run(() => {
+        this.assertOpen('recvmsg')
+        return receiveBytes(this.native, longest)
+      }, check.signal('options.signal', signal))
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
+  }
+
   /** The bytes as they come in, in pieces of whatever size was there; until the end. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
     return iterate(this.reads, this.#nextChunk)
@@ -160,6 +236,12 @@ export class UnixStream extends Connected implements AsyncIterable<Buffer> {
   /** The outgoing bytes as a web stream; closing it shuts writing down. */
   get writable(): WritableStream<Uint8Array> {
     return this.#writable ??= writableOf(this)
+  }
+
+  override shutdown(how: 'read' | 'write' | 'both' = 'write'): void {
+    // Made now if nothing was sent before, to refuse what is sent afterwards.
+    if (how !== 'read') void this.outgoing
+    super.shutdown(how)
   }
 
   /** @internal Reads into a buffer now: a count, 0 at the end, or `-EAGAIN` when the token will come. */

@@ -240,7 +240,10 @@ impl UnixSocket {
                 Either::A(count(if to.is_none() { self.inner.or_wait_to_write(again) } else { again }))
             }
             Err(error) => Either::B(error.into()),
-            Ok(sent) => Either::A(count(Ok(sent))),
+            Ok(sent) => {
+                self.inner.event_loop.mark_dirty(Rc::clone(&self.inner) as Rc<dyn Member>);
+                Either::A(count(Ok(sent)))
+            }
         }
     }
 

@@ -53,8 +53,8 @@ struct Scratch {
 #[napi]
 impl UnixReceiver {
     /// `table` has a head and rows of twelve numbers. The head: rows after it, bytes used up to, whether the other side
-    /// ended after them, and the length of the next message when it did not fit; whoever sees that must call again at
-    /// once with more room; and whether the senders' numbers began anew. The rows: offset, length, full length, flags
+    /// ended after them, and the bytes of all messages together when they did not fit; whoever sees that must call again
+    /// at once with as much room; and whether the senders' numbers began anew. The rows: offset, length, full length, flags
     /// (1 truncated, 2 something beside it is lost, 4 credentials, 8 a time), the number of what came beside it or 0,
     /// the number of the sender or 0, pid, uid, gid, and the time in nanoseconds since 1970, low and high half.
     #[napi(constructor)]
@@ -73,7 +73,7 @@ impl UnixReceiver {
     }
 
     /// Takes at most `most` messages and puts them into `into`, one after the other from `start`, of each at most
-    /// `longest` bytes. Answers how many; 0 at the end of a connection, or when the first did not fit; or a negated
+    /// `longest` bytes. Answers how many; 0 at the end of a connection, or when they did not fit; or a negated
     /// errno: after `-EAGAIN` the reading token comes.
     #[napi]
     pub fn receive(&self, socket: &UnixSocket, mut into: Uint8ArraySlice<'_>, start: u32, most: u32, longest: u32) -> i32 {
@@ -139,15 +139,18 @@ impl Scratch {
             inner.with(|socket| socket.try_receive_batch(&mut self.batch, slots, SLOT))?;
             self.spilled += self.batch.messages().iter().map(|message| message.overflow).sum::<usize>();
         }
+        let kept = |message: &Placed| (message.length + message.overflow).min(longest);
+        let needed = self.batch.messages().iter().map(kept).sum::<usize>();
+        if into.len().saturating_sub(start) < needed {
+            head[3] = needed as u32;
+            self.owner = Rc::downgrade(inner);
+            return Ok(0);
+        }
         let (mut count, mut used) = (0, start);
         while count < rows_there_are && self.next < self.batch.messages().len() {
             let placed = self.batch.messages()[self.next];
-            let length = (placed.length + placed.overflow).min(longest);
-            let Some(room) = into.get_mut(used..used + length) else {
-                head[3] = length as u32;
-                self.owner = Rc::downgrade(inner);
-                break;
-            };
+            let length = kept(&placed);
+            let room = &mut into[used..used + length];
             let direct = placed.length.min(length);
             room[..direct].copy_from_slice(&self.slots[placed.offset..placed.offset + direct]);
             room[direct..].copy_from_slice(&self.batch.overflow(self.next)[..length - direct]);
@@ -162,12 +165,10 @@ impl Scratch {
             count += 1;
             self.next += 1;
         }
-        if self.batch.end() && self.next == self.batch.messages().len() {
-            head[2] = 1;
-        }
         head[0] = count as u32;
         head[1] = used as u32;
-        if self.spilled > MOST_KEPT && self.next == self.batch.messages().len() {
+        head[2] = self.batch.end().into();
+        if self.spilled > MOST_KEPT {
             self.batch = ReceiveBatch::new(MESSAGES, SPILL);
             self.next = 0;
             self.spilled = 0;

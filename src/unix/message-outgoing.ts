@@ -1,0 +1,289 @@
+// What leaves through one message socket: a lane a destination.
+
+import { SocketError } from '../errors.js'
+import type { Native } from '../native.js'
+import type { Holder } from '../waits.js'
+import { type EncodedAddress, encodeAddress, type UnixAddressLike } from './address.js'
+import type { Credentials } from './ancillary.js'
+import { errnoError, failure, isTheEnd } from './failures.js'
+import { Lane, type Road } from './lane.js'
+import { LARGEST_COALESCED, MessageOutbox } from './message-outbox.js'
+
+const EAGAIN = 11
+const EMSGSIZE = 90
+/** `unix_dgram_sendmsg()` keeps these back of `SO_SNDBUF`. */
+const RESERVED = 32
+/** Destinations that are remembered though nothing is on its way to them. */
+const MOST_LANES = 1024
+
+/** Destinations that are watched although they have room: they are likely to be full again. */
+const MOST_WATCHED = 16
+
+/** What goes beside the bytes of a message, checked. */
+export interface Beside {
+  fds: readonly number[]
+  credentials: Credentials | undefined
+  signal: AbortSignal | undefined
+}
+
+export class MessageOutgoing implements Road {
+  readonly native: Native.UnixSocket
+  readonly failsForGood: boolean
+  readonly outbox: MessageOutbox
+  readonly #holder: Holder
+  readonly #connected: Lane
+  /** Lanes by path or abstract name, and by the address object that was given: looking those up costs least. */
+  #lanes = new Map<string, Lane>()
+  #lanesByObject = new WeakMap<object, Lane>()
+  readonly #pending = new Set<Lane>()
+  /** Lanes that keep a second socket to watch their destination, the longest first. */
+  readonly #watching = new Set<Lane>()
+  #longest = 0
+  #gone: (() => SocketError) | undefined
+
+  constructor(native: Native.UnixSocket, holder: Holder, failsForGood: boolean) {
+    this.native = native
+    this.#holder = holder
+    this.failsForGood = failsForGood
+    this.#connected = new Lane(this, undefined)
+    this.outbox = new MessageOutbox(native, this.#connected)
+  }
+
+  /** Whether everything that was sent is in the kernel. */
+  get isEmpty(): boolean {
+    return this.#pending.size === 0 && this.outbox.length === 0
+  }
+
+  /** The failure that ended a connection. */
+  get failure(): SocketError | undefined {
+    return this.failsForGood ? this.#connected.failure : undefined
+  }
+
+  /** Whether something waits for the destination that the socket is connected to. */
+  get isConnectedLaneEmpty(): boolean {
+    return this.#connected.isEmpty
+  }
+
+  /** The lane to a destination. */
+  lane(to: UnixAddressLike): Lane {
+    if (typeof to === 'object' && to !== null) {
+      const known = this.#lanesByObject.get(to)
+      if (known !== undefined) return known
+    } else {
+      const known = this.#lanes.get(to)
+      if (known !== undefined) return known
+    }
+    const encoded = encodeAddress('options.to', to)
+    const lane = this.#laneOf(encoded)
+    // An object may be changed by its owner; those that come with messages are frozen.
+    if (typeof to === 'object' && Object.isFrozen(to)) this.#lanesByObject.set(to, lane)
+    return lane
+  }
+
+  #laneOf(encoded: EncodedAddress): Lane {
+    // A path is its own key, as long as it is valid UTF-8; anything else gets a key that no path is.
+    const path = encoded[0] === 1 ? encoded.toString('utf8', 1) : ''
+    const key = path !== '' && Buffer.from(path).equals(encoded.subarray(1)) ? path : `\0${encoded.toString('latin1')}`
+    const known = this.#lanes.get(key)
+    if (known !== undefined) return known
+    if (this.#lanes.size >= MOST_LANES) this.#forget()
+    const lane = new Lane(this, encoded)
+    this.#lanes.set(key, lane)
+    return lane
+  }
+
+  /** Forgets the destinations to which nothing is on its way. */
+  #forget(): void {
+    for (const [key, lane] of this.#lanes) {
+      if (!lane.isEmpty || lane.failure !== undefined || this.outbox.lane === lane) continue
+      lane.rest()
+      this.#watching.delete(lane)
+      this.#lanes.delete(key)
+    }
+    // Whoever found a lane through an object must not go on using one that the map has forgotten.
+    this.#lanesByObject = new WeakMap()
+  }
+
+  /** Sends a message to where the socket is connected, or to a lane. */
+  send(bytes: Uint8Array, lane: Lane = this.#connected): void | Promise<void> {
+    if (lane.failure !== undefined) lane.throwFailure()
+    const length = bytes.length
+    if (length > this.#longest) this.#checkLength(length)
+    const { outbox } = this
+    const isSmall = length <= LARGEST_COALESCED
+    if (lane.items.length === 0) {
+      const mayLeaveNow = !lane.isBlocked && (outbox.length === 0 || outbox.lane !== lane)
+      if (mayLeaveNow && (!isSmall || outbox.isFirstOfTurn())) {
+        if (this.#leaveNow(bytes, lane)) return undefined
+      }
+      if (!isSmall && !lane.isBlocked) {
+        // What was coalesced goes first.
+        lane.drain()
+        lane.throwFailure()
+        if (lane.isEmpty && this.#leaveNow(bytes, lane)) return undefined
+      }
+      if (isSmall && (!lane.isBlocked || outbox.lane === lane)) {
+        outbox.lend(lane)
+        if (outbox.append(bytes)) {
+          lane.took()
+          return lane.isBlocked ? lane.flushed() : undefined
+        }
+        if (!lane.isBlocked) {
+          lane.drain()
+          lane.throwFailure()
+          if (lane.items.length === 0 && outbox.append(bytes)) {
+            lane.took()
+            return lane.isBlocked ? lane.flushed() : undefined
+          }
+        }
+      }
+    }
+    // Small ones are copied, as when they are coalesced.
+    lane.enqueue({ bytes: isSmall ? Buffer.from(bytes) : bytes, fds: [], credentials: undefined, settle: undefined })
+    return lane.flushed()
+  }
+
+  /** Sends a message with what goes beside it, after everything before it. */
+  sendWith(bytes: Uint8Array, { fds, credentials, signal }: Beside, lane: Lane = this.#connected): void | Promise<void> {
+    if (signal?.aborted === true) throw signal.reason
+    lane.throwFailure()
+    if (bytes.length > this.#longest) this.#checkLength(bytes.length)
+    if (!lane.isEmpty && !lane.isBlocked) {
+      lane.drain()
+      lane.throwFailure()
+    }
+    if (lane.isEmpty && !lane.isBlocked) {
+      const outcome = this.native.sendMessage(bytes, lane.to, fds as number[], credentials)
+      if (typeof outcome !== 'number') throw this.#note(failure(outcome, lane.to), lane)
+      if (outcome !== -EAGAIN) return undefined
+      lane.block()
+      lane.throwFailure()
+    }
+    return new Promise((resolve, reject) => {
+      const abort = (): void => {
+        if (lane.withdraw(item)) reject(signal?.reason as Error)
+      }
+      const item = lane.enqueue({
+        bytes, fds, credentials,
+        settle(error) {
+          signal?.removeEventListener('abort', abort)
+          if (error === undefined) resolve()
+          else reject(error)
+        },
+      })
+      signal?.addEventListener('abort', abort, { once: true })
+      if (!lane.isBlocked) lane.drain()
+    })
+  }
+
+  /** Settles when everything sent so far is in the kernel; rejects with the first failure since last asked. */
+  flush(): Promise<void> {
+    if (this.#gone !== undefined) return Promise.reject(this.#gone())
+    const waiting: Promise<void>[] = []
+    for (const lane of [this.#connected, ...this.#lanes.values()]) {
+      if (lane.isEmpty && lane.failure === undefined) continue
+      if (!lane.isBlocked) lane.drain()
+      if (!lane.isEmpty || lane.failure !== undefined) waiting.push(lane.flushed())
+    }
+    if (waiting.length === 0) return Promise.resolve()
+    return waiting.length === 1 ? waiting[0] as Promise<void> : allOf(waiting)
+  }
+
+  /** The socket has room again, or the native side has something to say. */
+  onWritable(): void {
+    const report = this.outbox.takeReport()
+    if (report > 0) {
+      this.outbox.lane.fail(errnoError(-report, 'sendmmsg', this.outbox.lane.to))
+    } else if (report < 0) {
+      this.outbox.lane.drain()
+    }
+    this.#connected.onWritable()
+    for (const lane of this.#pending) lane.onOwnRoom()
+  }
+
+  pending(lane: Lane, is: boolean): void {
+    const before = this.#pending.size
+    if (is) this.#pending.add(lane)
+    else this.#pending.delete(lane)
+    if (before === 0 && is) this.#holder.hold(true)
+    else if (before > 0 && this.#pending.size === 0) this.#holder.hold(false)
+  }
+
+  watches(lane: Lane): void {
+    this.#watching.delete(lane)
+    this.#watching.add(lane)
+    if (this.#watching.size <= MOST_WATCHED) return
+    for (const idle of this.#watching) {
+      if (idle.isBlocked) continue
+      idle.rest()
+      this.#watching.delete(idle)
+      return
+    }
+  }
+
+  /** `SO_SNDBUF` may have changed. */
+  forgetLimit(): void {
+    this.#longest = 0
+  }
+
+  /** The descriptor is gone: what waits is told so. */
+  end(error: () => SocketError): void {
+    this.#gone = error
+    for (const lane of [this.#connected, ...this.#lanes.values()]) {
+      if (!lane.isEmpty) lane.fail(error())
+      lane.rest()
+    }
+    this.#lanes.clear()
+  }
+
+  #leaveNow(bytes: Uint8Array, lane: Lane): boolean {
+    if (lane.to === undefined) {
+      const outcome = this.native.sendNow(bytes)
+      if (outcome >= 0) {
+        this.outbox.noteFirst()
+        return true
+      }
+      if (outcome !== -EAGAIN) throw this.#note(this.#explained(outcome, bytes), lane)
+    } else {
+      const outcome = this.native.sendMessage(bytes, lane.to)
+      if (typeof outcome !== 'number') throw this.#note(failure(outcome, lane.to), lane)
+      if (outcome >= 0) {
+        this.outbox.noteFirst()
+        return true
+      }
+    }
+    lane.block()
+    lane.throwFailure()
+    return false
+  }
+
+  #explained(negated: number, bytes: Uint8Array): SocketError {
+    return negated === -EMSGSIZE ? this.#tooLong(bytes.length) : errnoError(negated, 'send')
+  }
+
+  /** Remembers what ended a connection. */
+  #note(error: SocketError, lane: Lane): SocketError {
+    if (this.failsForGood && isTheEnd(error)) lane.failure ??= error
+    return error
+  }
+
+  #checkLength(length: number): void {
+    const buffer = this.native.sendBuffer()
+    if (buffer < 0) return
+    this.#longest = buffer - RESERVED
+    if (length > this.#longest) throw this.#tooLong(length)
+  }
+
+  #tooLong(length: number): SocketError {
+    return new SocketError({
+      errno: EMSGSIZE, syscall: 'sendmsg',
+      explanation: `the message has ${length} bytes; SO_SNDBUF of this socket allows ${this.native.sendBuffer() - RESERVED} (sendBuffer)`,
+    })
+  }
+}
+
+/** All of them, also when one fails: the others must not be left unhandled. */
+async function allOf(waiting: Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(waiting)).find((outcome) => outcome.status === 'rejected')
+  if (failed !== undefined) throw (failed as PromiseRejectedResult).reason
+}

@@ -1,0 +1,397 @@
+// Messages as they come in: a batch a call, split when somebody looks.
+
+import * as check from '../arguments.js'
+import { SocketError } from '../errors.js'
+import { END, iterate } from '../iterate.js'
+import { type Native, native } from '../native.js'
+import { WAIT, type Waits } from '../waits.js'
+import { decodeAddress, type UnixAddress } from './address.js'
+import type { Credentials } from './ancillary.js'
+import { errnoError } from './failures.js'
+import { slab } from './slab.js'
+
+/** One message with everything that came with it. */
+export interface ReceivedMessage {
+  data: Buffer
+  /** The sender's address, to answer to; null for one without a name, and on connections. */
+  from: UnixAddress | null
+  /** Received descriptors, closed on exec. They are the caller's now, to close or to adopt. */
+  fds: readonly number[]
+  /** The sender, with `passCredentials`. */
+  credentials: Credentials | null
+  /** A descriptor of the sender's process, the caller's, with `passPidfd`; null also when none could be made. */
+  pidfd: number | null
+  /** The sender's security label, with `passSecurity` and a security module that has labels. */
+  securityLabel: string | null
+  /** When it was sent, in milliseconds since 1970 with a fraction, with `timestamps`. */
+  timestamp: number | null
+  /** `data` is not all of it: it was longer than `maxLength`, and the rest is gone (`MSG_TRUNC`). */
+  truncated: boolean
+  /**
+   * Something that came beside the bytes is gone (`MSG_CTRUNC`): descriptors for which this process had no number left
+   * (RLIMIT_NOFILE).
+   */
+  ancillaryTruncated: boolean
+  /** The length of the message itself, in bytes. */
+  fullLength: number
+}
+
+export interface ReceiveMessageOptions {
+  /** Bytes of the message to keep; what is longer is cut and says so in `truncated`. Default: all of it. */
+  maxLength?: number
+  /**
+   * Answers the next message and leaves it where it is. Its descriptors stay with it: `fds` is empty and `pidfd` null.
+   * Default false.
+   */
+  peek?: boolean
+  /** Aborts the wait with the signal's reason. */
+  signal?: AbortSignal
+}
+
+const COLUMNS = 12
+/** As many messages as one call brings at most; see `crates/node/src/unix_receiver.rs`. */
+const ROWS = 16
+const OFFSET = 0
+const LENGTH = 1
+const FULL_LENGTH = 2
+const FLAGS = 3
+const ANCILLARY = 4
+const SENDER = 5
+const PID = 6
+const TIME_LOW = 9
+const TIME_HIGH = 10
+
+const TRUNCATED = 1
+const ANCILLARY_TRUNCATED = 2
+const HAS_CREDENTIALS = 4
+const HAS_TIMESTAMP = 8
+
+const EAGAIN = 11
+const LONGEST = 0xffff_ffff
+const NO_FDS: readonly number[] = Object.freeze([])
+
+// Messages are taken off one socket at a time on this thread, so all sockets share the memory that is filled natively.
+const table = new Uint32Array((1 + ROWS) * COLUMNS)
+let shared: Native.UnixReceiver | undefined
+function receiver(): Native.UnixReceiver {
+  return shared ??= new native.UnixReceiver(table)
+}
+
+/** What one row of a table says. */
+function toMessage(
+  socket: Native.UnixSocket, data: Buffer, rows: Uint32Array, at: number, senders: readonly UnixAddress[],
+): ReceivedMessage {
+  const offset = rows[at + OFFSET] as number
+  const flags = rows[at + FLAGS] as number
+  const sender = rows[at + SENDER] as number
+  const message: ReceivedMessage = {
+    data: data.subarray(offset, offset + (rows[at + LENGTH] as number)),
+    from: sender === 0 ? null : senders[sender] as UnixAddress,
+    fds: NO_FDS,
+    credentials: null,
+    pidfd: null,
+    securityLabel: null,
+    timestamp: null,
+    truncated: (flags & TRUNCATED) !== 0,
+    ancillaryTruncated: (flags & ANCILLARY_TRUNCATED) !== 0,
+    fullLength: rows[at + FULL_LENGTH] as number,
+  }
+  if ((flags & HAS_CREDENTIALS) !== 0) {
+    message.credentials = { pid: rows[at + PID] as number, uid: rows[at + PID + 1] as number, gid: rows[at + PID + 2] as number }
+  }
+  if (rows[at + ANCILLARY] !== 0) claim(socket, rows[at + ANCILLARY] as number, message)
+  return message
+}
+
+function claim(socket: Native.UnixSocket, number: number, message: ReceivedMessage): void {
+  const ancillary = socket.takeAncillary(number)
+  if (ancillary === null) {
+    throw new SocketError({
+      code: 'ERR_MESSAGE_TAKEN', errno: 0, syscall: 'recvmsg',
+      explanation: 'the descriptors of this message were taken before, or closed with its batch',
+    })
+  }
+  if (ancillary.fds.length > 0) message.fds = ancillary.fds
+  message.pidfd = ancillary.pidfd ?? null
+  message.securityLabel = ancillary.securityLabel?.toString() ?? null
+}
+
+function timeOf(rows: Uint32Array, at: number): number | null {
+  if (((rows[at + FLAGS] as number) & HAS_TIMESTAMP) === 0) return null
+  return ((rows[at + TIME_HIGH] as number) * 0x1_0000_0000 + (rows[at + TIME_LOW] as number)) / 1e6
+}
+
+/** Messages that came in together, in one piece of memory. */
+export class ReceivedBatch implements Iterable<ReceivedMessage> {
+  /** The memory that the offsets speak of. It also has bytes of others: read only between `start(i)` and `end(i)`. */
+  readonly data: Buffer
+  /** How many messages there are. */
+  readonly length: number
+  readonly #socket: Native.UnixSocket
+  readonly #rows: Uint32Array
+  readonly #senders: readonly UnixAddress[]
+  readonly #timestamps: boolean
+
+  /** @internal */
+  constructor(
+    socket: Native.UnixSocket, data: Buffer, rows: Uint32Array, senders: readonly UnixAddress[], timestamps: boolean,
+  ) {
+    this.#socket = socket
+    this.data = data
+    this.length = rows.length / COLUMNS
+    this.#rows = rows
+    this.#senders = senders
+    this.#timestamps = timestamps
+  }
+
+  /** Where message `index` begins in `data`. */
+  start(index: number): number {
+    return this.#rows[index * COLUMNS] as number
+  }
+
+  /** Where message `index` ends in `data`. */
+  end(index: number): number {
+    const at = index * COLUMNS
+    return (this.#rows[at] as number) + (this.#rows[at + LENGTH] as number)
+  }
+
+  /** The sender of message `index`, or null. */
+  from(index: number): UnixAddress | null {
+    return this.#senders[this.#rows[index * COLUMNS + SENDER] as number] ?? null
+  }
+
+  /**
+   * Message `index`, with its descriptors, which are the caller's by that. Ask before the next batch comes and only
+   * once: descriptors that nobody asked for are closed then. Throws `ERR_MESSAGE_TAKEN` for those.
+   */
+  at(index: number): ReceivedMessage {
+    if (index < 0 || index >= this.length) throw check.outOfRange('index', index, `from 0 to ${this.length - 1}`)
+    const at = index * COLUMNS
+    const message = toMessage(this.#socket, this.data, this.#rows, at, this.#senders)
+    if (this.#timestamps) message.timestamp = timeOf(this.#rows, at)
+    return message
+  }
+
+  *[Symbol.iterator](): IterableIterator<ReceivedMessage> {
+    for (let index = 0; index < this.length; index++) yield this.at(index)
+  }
+
+  /** @internal A message as it would be, without taking what came with it. */
+  peek(index: number): ReceivedMessage {
+    const rows = this.#rows.slice(index * COLUMNS, (index + 1) * COLUMNS)
+    rows[ANCILLARY] = 0
+    const message = toMessage(this.#socket, this.data, rows, 0, this.#senders)
+    if (this.#timestamps) message.timestamp = timeOf(rows, 0)
+    return message
+  }
+
+  /** @internal The messages from `index` on. */
+  tail(index: number): ReceivedBatch {
+    return new ReceivedBatch(this.#socket, this.data, this.#rows.subarray(index * COLUMNS), this.#senders, this.#timestamps)
+  }
+
+  /** @internal Closes what came with messages that nobody has asked for. */
+  drop(): void {
+    for (let at = 0; at < this.#rows.length; at += COLUMNS) {
+      if (this.#rows[at + ANCILLARY] !== 0) this.#socket.dropAncillary(this.#rows[at + ANCILLARY] as number)
+    }
+  }
+}
+
+/** Where messages of a handle come from. */
+export interface Source {
+  readonly reads: Waits
+  /** @internal Throws when it is closed. */
+  assertReadable(): void
+}
+
+/** The incoming messages of one socket. */
+export class Incoming {
+  readonly #socket: Native.UnixSocket
+  readonly #source: Source
+  readonly #timestamps: boolean
+  /** What iteration has read ahead: messages of `#batch` from `#next` on. */
+  #batch: ReceivedBatch | undefined
+  #next = 0
+  /** The batch that was handed over last. */
+  #given: ReceivedBatch | undefined
+  #senders: UnixAddress[] = []
+  readonly #nextMessage = (): IteratorResult<ReceivedMessage, undefined> | typeof WAIT => {
+    const message = this.#ahead() ?? this.#receiveAhead()
+    return message === WAIT ? WAIT : message === null ? END : { done: false, value: message }
+  }
+  readonly #nextBatch = (): IteratorResult<ReceivedBatch, undefined> | typeof WAIT => this.#receiveBatch()
+
+  constructor(socket: Native.UnixSocket, source: Source, timestamps: boolean) {
+    this.#socket = socket
+    this.#source = source
+    this.#timestamps = timestamps
+  }
+
+  /** How many messages were read ahead. */
+  get ahead(): number {
+    return this.#batch === undefined ? 0 : this.#batch.length - this.#next
+  }
+
+  /** The next message; null at the end. */
+  receive(given: ReceiveMessageOptions | undefined): Promise<ReceivedMessage | null> {
+    try {
+      this.#source.assertReadable()
+      if (given === undefined) return this.#source.reads.run(this.#receiveOne)
+      const options = check.options('options', given)
+      const longest = options.maxLength === undefined
+        ? LONGEST : check.integer('options.maxLength', options.maxLength, 0, LONGEST)
+      const signal = check.signal('options.signal', options.signal)
+      const peek = check.bool('options.peek', options.peek ?? false)
+      return this.#source.reads.run(() => peek ? this.#peek(longest) : this.#receive(longest), signal)
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
+  }
+
+  iterate(): AsyncIterableIterator<ReceivedMessage> {
+    return iterate(this.#source.reads, this.#nextMessage, () => this.#ready())
+  }
+
+  batches(): AsyncIterableIterator<ReceivedBatch> {
+    return iterate(this.#source.reads, this.#nextBatch)
+  }
+
+  /** Forgets what was read ahead; its descriptors are closed natively with the socket. */
+  end(): void {
+    this.#batch = undefined
+    this.#given = undefined
+  }
+
+  #ready(): Promise<IteratorResult<ReceivedMessage, undefined>> | undefined {
+    const message = this.#ahead()
+    return message === undefined ? undefined : Promise.resolve({ done: false, value: message })
+  }
+
+  /** The next message of those that were read ahead. */
+  #ahead(): ReceivedMessage | undefined {
+    const batch = this.#batch
+    if (batch === undefined) return undefined
+    const index = this.#next++
+    if (this.#next === batch.length) this.#batch = undefined
+    return batch.at(index)
+  }
+
+  #receiveAhead(): ReceivedMessage | null | typeof WAIT {
+    const batch = this.#read(ROWS)
+    if (batch === null || batch === WAIT) return batch
+    if (batch.length > 1) {
+      this.#batch = batch
+      this.#next = 1
+    }
+    return batch.at(0)
+  }
+
+  readonly #receiveOne = (): ReceivedMessage | null | typeof WAIT => this.#receive(LONGEST)
+
+  #receive(longest: number): ReceivedMessage | null | typeof WAIT {
+    this.#source.assertReadable()
+    const ahead = this.#ahead()
+    if (ahead !== undefined) return cut(ahead, longest)
+    const count = this.#fill(1, longest)
+    if (count <= 0) return count === 0 ? null : WAIT
+    return this.#fromTable(slab.buffer)
+  }
+
+  #fromTable(data: Buffer): ReceivedMessage {
+    const message = toMessage(this.#socket, data, table, COLUMNS, this.#senders)
+    if (this.#timestamps) message.timestamp = timeOf(table, COLUMNS)
+    return message
+  }
+
+  #peek(longest: number): ReceivedMessage | null | typeof WAIT {
+    this.#source.assertReadable()
+    if (this.#batch !== undefined) return cut(this.#batch.peek(this.#next), longest)
+    const length = receiver().nextLength(this.#socket)
+    if (length === -EAGAIN) return WAIT
+    if (length < 0) throw errnoError(length, 'recvmsg')
+    const room = Math.min(length, longest)
+    slab.makeRoom(Math.max(room, 1))
+    const { buffer, used } = slab
+    const count = receiver().peek(this.#socket, buffer, used, used + room)
+    if (count === -EAGAIN) return WAIT
+    if (count < 0) throw errnoError(count, 'recvmsg')
+    if (count === 0) return null
+    slab.used = used + (table[COLUMNS + LENGTH] as number)
+    this.#learnSenders(1)
+    return this.#fromTable(buffer)
+  }
+
+  #receiveBatch(): IteratorResult<ReceivedBatch, undefined> | typeof WAIT {
+    this.#source.assertReadable()
+    this.#given?.drop()
+    this.#given = undefined
+    const ahead = this.#batch
+    this.#batch = undefined
+    const batch = ahead === undefined ? this.#read(ROWS) : ahead.tail(this.#next)
+    if (batch === WAIT) return WAIT
+    if (batch === null) return END
+    this.#given = batch
+    return { done: false, value: batch }
+  }
+
+  /** Reads what there is: at least one message, null at the end. */
+  #read(most: number): ReceivedBatch | null | typeof WAIT {
+    this.#source.assertReadable()
+    const count = this.#fill(most, LONGEST)
+    if (count <= 0) return count === 0 ? null : WAIT
+    const rows = table.slice(COLUMNS, (1 + count) * COLUMNS)
+    return new ReceivedBatch(this.#socket, slab.buffer, rows, this.#senders, this.#timestamps)
+  }
+
+  /** Fills the table from the socket; -EAGAIN when there is nothing. */
+  #fill(most: number, longest: number): number {
+    for (;;) {
+      slab.makeRoom(1)
+      const count = receiver().receive(this.#socket, slab.buffer, slab.used, most, longest)
+      if (count < 0) {
+        if (count === -EAGAIN) return count
+        throw errnoError(count, 'recvmmsg')
+      }
+      if (table[4] !== 0) this.#senders = []
+      if (count > 0) {
+        slab.used = table[1] as number
+        this.#learnSenders(count)
+        return count
+      }
+      if (table[3] === 0) return 0
+      // The next message does not fit: it waits, natively, for this.
+      slab.makeRoom(table[3] as number)
+    }
+  }
+
+  #learnSenders(count: number): void {
+    for (let row = 1; row <= count; row++) {
+      const number = table[row * COLUMNS + SENDER] as number
+      if (number === 0 || this.#senders[number] !== undefined) continue
+      const name = this.#socket.sender(number)
+      // Frozen, so that sending to it need not look at it again.
+      if (name !== null) this.#senders[number] = Object.freeze(decodeAddress(name))
+    }
+  }
+}
+
+function cut(message: ReceivedMessage, longest: number): ReceivedMessage {
+  if (message.data.length > longest) {
+    message.data = message.data.subarray(0, longest)
+    message.truncated = true
+  }
+  return message
+}
+
+/** What a stream has, with what came beside it; null at the end. */
+export function receiveBytes(socket: Native.UnixSocket, longest: number): ReceivedMessage | null | typeof WAIT {
+  slab.makeRoom(Math.min(longest, 64 * 1024))
+  const { buffer, used } = slab
+  const count = receiver().receiveBytes(socket, buffer, used, Math.min(buffer.length, used + longest))
+  if (count === -EAGAIN) return WAIT
+  if (count < 0) throw errnoError(count, 'recvmsg')
+  if (count === 0) return null
+  slab.used = used + (table[COLUMNS + LENGTH] as number)
+  return toMessage(socket, buffer, table, COLUMNS, [])
+}
