@@ -1,3 +1,4 @@
+import * as check from '../arguments.js'
 import type { Codec } from './codecs.js'
 
 /** Messages that came in together, in one piece of memory. */
@@ -21,14 +22,14 @@ export class MessageBatch<T = Buffer> implements Iterable<T> {
     this.length++
   }
 
-  /** Where message `index` begins in `data`. */
+  /** Where message `index` begins in `data`. Throws `ERR_OUT_OF_RANGE` without such a message, as the others do. */
   start(index: number): number {
-    return this.#bounds[index * 2] as number
+    return this.#bounds[index * 2] ?? this.#refuse(index)
   }
 
   /** Where message `index` ends in `data`. */
   end(index: number): number {
-    return this.#bounds[index * 2 + 1] as number
+    return this.#bounds[index * 2 + 1] ?? this.#refuse(index)
   }
 
   /** Message `index`, decoded. */
@@ -36,6 +37,11 @@ export class MessageBatch<T = Buffer> implements Iterable<T> {
     return this.#codec.decode(this.data.subarray(this.start(index), this.end(index)))
   }
 
+  #refuse(index: number): never {
+    throw check.outOfRange('index', index, `an integer less than ${this.length}, the batch's length`)
+  }
+
+  /** The messages one after the other, decoded. */
   *[Symbol.iterator](): IterableIterator<T> {
     for (let index = 0; index < this.length; index++) yield this.at(index)
   }
