@@ -177,6 +177,9 @@ fn a_writer_hears_of_the_peers_end() {
     run_until(&driver, || driver.is_pending());
     assert_eq!(ready(&driver), [WRITE]);
     assert_eq!(rustix::io::write(&readiness, b"more"), Err(Errno::PIPE));
+    // A wait after that is over at once, and does not loop inside.
+    wait_to_write(&driver, &readiness, &driver.token_waker(WRITE));
+    assert_eq!(ready(&driver), [WRITE]);
     settle(&driver);
 }
 

@@ -62,13 +62,16 @@ impl Dispatch {
         })
     }
 
-    /// JavaScript is not called any more, and what was kept for that is given back. To be called while the environment
-    /// lives; a finalizer would be too late.
+    /// JavaScript is not called any more.
     pub(super) fn stop(&self) {
-        if self.stopped.replace(true) {
-            return;
-        }
-        // SAFETY: made in this environment, which is alive, and given back once; nothing uses them after `stopped`.
+        self.stopped.set(true);
+    }
+
+    /// Stops, and gives back what was kept for calling. To be called once and while the environment lives: a finalizer
+    /// would be too late, and in Deno even a cleanup hook is, which has no handle scope and gets none.
+    pub(super) fn give_back(&self) {
+        self.stop();
+        // SAFETY: made in this environment, which is alive, and given back once; nothing uses them after `stop`.
         unsafe {
             sys::napi_delete_reference(self.env, self.function);
             sys::napi_delete_reference(self.env, self.tokens);
@@ -93,6 +96,8 @@ impl Dispatch {
     fn call_once(&self, count: u32) {
         let env = self.env;
         let (mut scope, mut function, mut this, mut count_value) = (null_mut(), null_mut(), null_mut(), null_mut());
+        // Nobody wants it, but Deno writes it through whatever pointer it gets.
+        let mut answer = null_mut();
         // SAFETY: the environment is alive, for its end stops this dispatcher first; every value is made inside the
         // handle scope, and `napi_make_callback` opens the callback scope in which microtasks run afterwards.
         unsafe {
@@ -103,7 +108,7 @@ impl Dispatch {
             sys::napi_get_global(env, &mut this);
             sys::napi_create_uint32(env, count, &mut count_value);
             let status =
-                sys::napi_make_callback(env, self.context, this, function, 1, &raw const count_value, null_mut());
+                sys::napi_make_callback(env, self.context, this, function, 1, &raw const count_value, &mut answer);
             if status == sys::Status::napi_pending_exception {
                 let mut exception = null_mut();
                 if sys::napi_get_and_clear_last_exception(env, &mut exception) == sys::Status::napi_ok {

@@ -177,6 +177,9 @@ unsafe extern "C" fn on_end(hook: sys::napi_async_cleanup_hook_handle, data: Poi
     // SAFETY: the box made when the hook was added; it is freed by the last close callback.
     let ending = unsafe { &*data.cast::<Ending>() };
     ending.event_loop.begin_end();
+    if !hook.is_null() {
+        ending.event_loop.dispatch.give_back();
+    }
     ending.hook.set(hook);
     // From here on nobody references or unreferences the handles.
     ending.event_loop.host.take();

@@ -88,7 +88,7 @@ impl EventLoop {
                 Ok(this)
             }
             Err(error) => {
-                this.dispatch.stop();
+                this.dispatch.give_back();
                 Err(error)
             }
         }
