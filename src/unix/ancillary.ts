@@ -6,8 +6,11 @@ import { failure } from './failures.js'
 
 /** Who sends a message (`SCM_CREDENTIALS` of unix(7)), in numbers of the reader's own namespaces. */
 export interface Credentials {
+  /** The process. */
   pid: number
+  /** The user: real, effective or saved, unless privileged. */
   uid: number
+  /** The group; likewise. */
   gid: number
 }
 

@@ -10,6 +10,7 @@ import { encodeAddress, type EncodedAddress, showAddress, type UnixAddressLike }
 import { receiveOptions, type ReceiveOptions } from './ancillary.js'
 import { failure, unwrap } from './failures.js'
 
+/** How to connect. */
 export interface ConnectOptions extends ReceiveOptions {
   /** Milliseconds until `ETIMEDOUT`; default: as long as it takes. */
   timeout?: number

@@ -15,6 +15,7 @@ import { Incoming, type ReceivedBatch, type ReceivedMessage, type ReceiveMessage
 
 const SOCK_DGRAM = 2
 
+/** How a datagram socket takes its name. */
 export interface BindOptions extends ReceiveOptions {
   /** Permission bits of the socket file, set before the name appears. Sending to it needs write permission. */
   mode?: number
@@ -30,6 +31,7 @@ export interface BindOptions extends ReceiveOptions {
 /** A received datagram. */
 export type DatagramMessage = ReceivedMessage
 
+/** Where a message goes and what goes beside it. */
 export interface SendOptions {
   /** Where to; default: where the socket is connected. The `from` of a received message is an address to answer to. */
   to?: UnixAddressLike
@@ -203,8 +205,9 @@ export class UnixDatagram extends Handle<Native.UnixSocket> implements AsyncIter
   }
 
   /** @internal */
-  protected override drained(): Promise<void> | undefined {
+  protected override drained(refusal: () => SocketError): Promise<void> | undefined {
     const outgoing = this.#outgoing
+    outgoing?.refuse(refusal)
     return outgoing === undefined || outgoing.isEmpty ? undefined : outgoing.flush()
   }
 

@@ -39,7 +39,9 @@ export class MessageOutgoing implements Road {
   /** Lanes that keep a second socket to watch their destination, the longest first. */
   readonly #watching = new Set<Lane>()
   #longest = 0
-  #gone: (() => SocketError) | undefined
+  #ended = false
+  /** Why nothing more is taken. */
+  #refusal: (() => SocketError) | undefined
 
   constructor(native: Native.UnixSocket, holder: Holder, failsForGood: boolean) {
     this.native = native
@@ -106,6 +108,7 @@ export class MessageOutgoing implements Road {
 
   /** Sends a message to where the socket is connected, or to a lane. */
   send(bytes: Uint8Array, lane: Lane = this.#connected): void | Promise<void> {
+    if (this.#refusal !== undefined) throw this.#refusal()
     if (lane.failure !== undefined) lane.throwFailure()
     const length = bytes.length
     if (length > this.#longest) this.#checkLength(length)
@@ -145,6 +148,7 @@ export class MessageOutgoing implements Road {
 
   /** Sends a message with what goes beside it, after everything before it. */
   sendWith(bytes: Uint8Array, { fds, credentials, signal }: Beside, lane: Lane = this.#connected): void | Promise<void> {
+    if (this.#refusal !== undefined) throw this.#refusal()
     if (signal?.aborted === true) throw signal.reason
     lane.throwFailure()
     if (bytes.length > this.#longest) this.#checkLength(bytes.length)
@@ -178,7 +182,7 @@ export class MessageOutgoing implements Road {
 
   /** Settles when everything sent so far is in the kernel; rejects with the first failure since last asked. */
   flush(): Promise<void> {
-    if (this.#gone !== undefined) return Promise.reject(this.#gone())
+    if (this.#ended) return Promise.reject((this.#refusal as () => SocketError)())
     const waiting: Promise<void>[] = []
     for (const lane of [this.#connected, ...this.#lanes.values()]) {
       if (lane.isEmpty && lane.failure === undefined) continue
@@ -226,9 +230,15 @@ export class MessageOutgoing implements Road {
     this.#longest = 0
   }
 
+  /** Takes nothing more from now on; what waits still goes out. */
+  refuse(error: () => SocketError): void {
+    this.#refusal ??= error
+  }
+
   /** The descriptor is gone: what waits is told so. */
   end(error: () => SocketError): void {
-    this.#gone = error
+    this.#ended = true
+    this.#refusal = error
     for (const lane of [this.#connected, ...this.#lanes.values()]) {
       if (!lane.isEmpty) lane.fail(error())
       lane.rest()

@@ -12,6 +12,7 @@ import { slab } from './slab.js'
 
 /** One message with everything that came with it. */
 export interface ReceivedMessage {
+  /** The bytes; nobody writes to them again. */
   data: Buffer
   /** The sender's address, to answer to; null for one without a name, and on connections. */
   from: UnixAddress | null
@@ -36,6 +37,7 @@ export interface ReceivedMessage {
   fullLength: number
 }
 
+/** How to receive one message. */
 export interface ReceiveMessageOptions {
   /** Bytes of the message to keep; what is longer is cut and says so in `truncated`. Default: all of it. */
   maxLength?: number
@@ -172,6 +174,7 @@ export class ReceivedBatch implements Iterable<ReceivedMessage> {
     return message
   }
 
+  /** The messages in order, each taken as by `at()`. */
   *[Symbol.iterator](): IterableIterator<ReceivedMessage> {
     for (let index = 0; index < this.length; index++) yield this.at(index)
   }

@@ -1,4 +1,5 @@
 import * as check from '../arguments.js'
+import type { SocketError } from '../errors.js'
 import type { Native } from '../native.js'
 import type { EncodedAddress, UnixAddressLike } from './address.js'
 import { configureOrClose, configureOrGiveBack, receiveOptions, type ReceiveOptions } from './ancillary.js'
@@ -125,8 +126,9 @@ export class UnixSeqpacket extends Connected implements AsyncIterable<ReceivedMe
   }
 
   /** @internal */
-  protected override drained(): Promise<void> | undefined {
+  protected override drained(refusal: () => SocketError): Promise<void> | undefined {
     const outgoing = this.#outgoing
+    outgoing?.refuse(refusal)
     return outgoing === undefined || outgoing.isEmpty || outgoing.failure !== undefined ? undefined : outgoing.flush()
   }
 

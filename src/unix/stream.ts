@@ -26,6 +26,7 @@ const DEFAULT_LENGTH = 64 * 1024
 
 /** Bytes with what goes beside them. */
 export interface StreamMessage {
+  /** At least one byte when something goes beside them. */
   data: Uint8Array | string
   /** Descriptors to pass, at most 253. */
   fds?: readonly number[]
