@@ -26,15 +26,23 @@ export declare class EventLoop {
   flush(): void
 }
 
+/** Buffers that all sockets of a thread use in turn. */
+export declare class NetlinkBuffers {
+  /** `table` is rows of seven numbers: one about the batch and one for each datagram; see `NetlinkSocket.receive()`. */
+  constructor(incoming: Uint8Array, outgoing: Uint8Array, table: Uint32Array)
+  /** Puts others in the place of two of them. */
+  replace(incoming: Uint8Array, outgoing: Uint8Array): void
+}
+
 /**
  * A netlink socket. Sends and receives answer a count or a negated errno; after `-EAGAIN` the socket's token comes when
  * it is worth trying again.
  */
 export declare class NetlinkSocket {
   /** Creates and binds a socket. */
-  static open(eventLoop: EventLoop, slot: number, options: NetlinkOpenOptions): NetlinkSocket | Failure
+  static open(eventLoop: EventLoop, slot: number, buffers: NetlinkBuffers, options: NetlinkOpenOptions): NetlinkSocket | Failure
   /** Adopts a descriptor; one that is not a netlink socket stays the caller's, as it was. */
-  static adopt(eventLoop: EventLoop, slot: number, fd: number): NetlinkSocket | Failure
+  static adopt(eventLoop: EventLoop, slot: number, buffers: NetlinkBuffers, fd: number): NetlinkSocket | Failure
   /** The descriptor, or -1 once it is gone. */
   get fd(): number
   /** Closes the descriptor. */
@@ -61,18 +69,26 @@ export declare class NetlinkSocket {
   /** Puts an errno of `send()` into words. */
   explainSend(errno: number, length: number, toPort: number, group: number): Failure
   /**
-   * Receives what is queued into `into`. Answers how many rows `table` got, or a negated errno when there is none:
-   * after `-EAGAIN` the reading token comes.
+   * Sends the first `length` outgoing bytes to a port (0 is the kernel) and receives at once, at most `limit`
+   * datagrams: what the kernel is asked it has mostly answered by then.
+   *
+   * Answers as `receive()` does, so `-EAGAIN` is said of receiving; or `-4096 - errno` when nothing was sent, after
+   * EAGAIN with the writing token to come.
+   */
+  exchange(length: number, toPort: number, limit: number): number
+  /**
+   * Receives what is queued, at most `limit` datagrams. Answers how many rows the table got, or a negated errno when
+   * there is none: after `-EAGAIN` the reading token comes.
    *
    * The table is rows of seven numbers. The first row is about the batch: rows after it, bytes used, why it ended
-   * (0 nothing more was queued, 1 the buffer is full, 2 the table is full, 3 the last row is an errno), and the
-   * length of the datagram that did not fit. The others: offset (a multiple of 8), length, full length, port id of
+   * (0 nothing more was queued, 1 the buffer is full, 2 the table or the limit is, 3 the last row is an errno), and
+   * the length of the datagram that did not fit. The others: offset (a multiple of 8), length, full length, port id of
    * the sender, group, network namespace id plus 1 or 0 for the socket's own, flags (1 cut short, 2 not a datagram
    * but an errno, which is in place of the full length).
    *
    * With 1 for a reason and no rows, the buffer is too short for the next datagram altogether.
    */
-  receive(into: Uint8Array, table: Uint32Array): number
+  receive(limit: number): number
   /** `[queued, receive buffer, send buffer, drops]`, of which the first three are bytes as the kernel accounts them. */
   memory(): Array<number> | Failure
   /** Attaches a classic BPF program: four numbers an instruction, `code, jt, jf, k`. */

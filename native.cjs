@@ -836,6 +836,7 @@ function __napiStampBindingTarget(exportsObject, target) {
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
 module.exports.EventLoop = nativeBinding.EventLoop
+module.exports.NetlinkBuffers = nativeBinding.NetlinkBuffers
 module.exports.NetlinkSocket = nativeBinding.NetlinkSocket
 module.exports.UnixConnecting = nativeBinding.UnixConnecting
 module.exports.UnixListener = nativeBinding.UnixListener

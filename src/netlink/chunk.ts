@@ -1,10 +1,10 @@
-import { align, NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR } from './constants.js'
+import { messageLength, writeMessage } from './buffers.js'
 import { readS32 } from './bytes.js'
+import { align, NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR } from './constants.js'
 import type { NetlinkError, NetlinkErrorDetails } from './error.js'
 import { asSent, Exchange, type Waiting } from './exchange.js'
 import { decodeDone, decodeError } from './extack.js'
 import type { MessageCursor, NetlinkMessage } from './message.js'
-import { messageLength, writeMessage } from './outbox.js'
 import { isEnd, payloadOf } from './request.js'
 
 /** Messages of a batch that go out in one datagram. Settles with the failures among them, in order. */

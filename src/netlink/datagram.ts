@@ -16,7 +16,7 @@ export class NetlinkDatagram {
   readonly data: Buffer
   /** The sender's port id, 0 for the kernel: what the kernel vouches for, unlike the `portId` of a message. */
   readonly from: number
-  /** The group it was multicast to, 0 for unicast. */
+  /** The group it was multicast to, 0 for unicast. What goes to a group and a port at once has it in both copies. */
   readonly group: number
   /** The network namespace it comes from, as the id it has in the socket's own; null for the socket's own. */
   readonly namespaceId: number | null

@@ -6,8 +6,8 @@ import { Handle } from '../handle.js'
 import type { Native } from '../native.js'
 import { Queue } from '../queue.js'
 import { WAIT } from '../waits.js'
+import { buffers } from './buffers.js'
 import { EAGAIN } from './failures.js'
-import { inbox, tableOf } from './inbox.js'
 import type { Opened } from './open.js'
 
 /** How many sockets without a dump are kept for the next. */
@@ -16,7 +16,7 @@ const EMFILE = 24
 const ENFILE = 23
 
 /** Eight datagrams: as much as is read ahead of whoever iterates, 256 KiB of a large dump. */
-export const dumpTable = tableOf(8)
+const AHEAD = 8
 
 /** A socket that carries dumps, one after another. */
 export class DumpSocket extends Handle<Native.NetlinkSocket> {
@@ -46,8 +46,10 @@ export class DumpSocket extends Handle<Native.NetlinkSocket> {
     return typeof id === 'number' ? id : 0
   }
 
-  /** Fills the inbox by `dumpTable`; answers how many rows there are or a negated errno. */
-  readonly receiveNow = (): number => inbox.receive(this.native, dumpTable)
+  /** Receives into the buffers; answers how many rows there are or a negated errno. */
+  receiveNow(): number {
+    return buffers.receive(this.native, AHEAD)
+  }
 
   /** Settles as soon as there is something to receive, and with nothing received. */
   whenReadable(): Promise<undefined> {

@@ -1,15 +1,14 @@
 import { SocketError } from '../errors.js'
 import { END } from '../iterate.js'
+import { buffers, COLUMNS, ERRNO, FLAGS, FROM, FULL_LENGTH, GROUP, LENGTH, messageLength, OFFSET, writeMessage } from './buffers.js'
 import { NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP } from './constants.js'
-import { type DumpPool, type DumpSocket, dumpTable } from './dump-pool.js'
+import { type DumpPool, type DumpSocket } from './dump-pool.js'
 import { NetlinkError, type NetlinkErrorDetails } from './error.js'
 import { asSent, type NetlinkWaitOptions, type Waiting } from './exchange.js'
 import { type Acknowledgement, decodeDone, decodeError, type ExtendedAck, nameExtack } from './extack.js'
 import { EAGAIN, receiveError } from './failures.js'
-import { COLUMNS, ERRNO, FLAGS, FROM, FULL_LENGTH, GROUP, inbox, LENGTH, OFFSET } from './inbox.js'
 import { encodeMessage, MessageCursor, type NetlinkMessage, type ReceivedMessage } from './message.js'
 import { NetlinkMessageBatch } from './message-batch.js'
-import { messageLength, outbox, writeMessage } from './outbox.js'
 import { interruption, isEnd, payloadOf } from './request.js'
 import type { Sequences } from './sequences.js'
 import { breathe } from './turns.js'
@@ -262,7 +261,7 @@ class DumpRun {
     this.#socket = socket
     this.#portId = socket.portId
     this.#sequence = sequences.take(1, notInUse)
-    const into = outbox(messageLength(this.#message) + 4)
+    const into = buffers.room(messageLength(this.#message) + 4)
     const end = writeMessage(into, 0, this.#message, this.#flags, this.#sequence, this.#portId)
     const sending = socket.send(into, end, peer)
     const outcome = typeof sending === 'number' ? sending : await this.#patiently(socket, sending)
@@ -333,12 +332,13 @@ class DumpRun {
 
   /** Takes out of the inbox what belongs to this list. Nobody else's code runs in here. */
   #read(count: number): NetlinkMessageBatch {
-    const batch = new NetlinkMessageBatch(Buffer.from(inbox.buffer.subarray(0, inbox.used(dumpTable))))
+    const { table } = buffers
+    const batch = new NetlinkMessageBatch(Buffer.from(buffers.incoming.subarray(0, buffers.used)))
     for (let at = COLUMNS; at <= count * COLUMNS && !this.#complete; at += COLUMNS) {
-      if (((dumpTable[at + FLAGS] as number) & ERRNO) !== 0) throw receiveError(dumpTable[at + FULL_LENGTH] as number)
-      if (dumpTable[at + FROM] !== this.#source.peer || dumpTable[at + GROUP] !== 0) continue
-      const start = dumpTable[at + OFFSET] as number
-      this.#walk(batch, new MessageCursor(batch.data, start, start + (dumpTable[at + LENGTH] as number)))
+      if (((table[at + FLAGS] as number) & ERRNO) !== 0) throw receiveError(table[at + FULL_LENGTH] as number)
+      if (table[at + FROM] !== this.#source.peer || table[at + GROUP] !== 0) continue
+      const start = table[at + OFFSET] as number
+      this.#walk(batch, new MessageCursor(batch.data, start, start + (table[at + LENGTH] as number)))
     }
     if (this.#listing.until !== undefined && !this.#complete) this.#review(batch, this.#listing.until)
     this.#cost = 1 + Math.floor(batch.length / MESSAGES_A_REQUEST)

@@ -3,14 +3,13 @@
 
 import type { Native } from '../native.js'
 import { Queue } from '../queue.js'
+import { buffers, COLUMNS, ERRNO, FLAGS, FROM, FULL_LENGTH, GROUP, LENGTH, MOST, OFFSET, UNSENT } from './buffers.js'
 import { NLMSG_OVERRUN } from './constants.js'
 import type { NetlinkErrorDetails } from './error.js'
 import type { Carrier, Exchange } from './exchange.js'
 import { EAGAIN, ENOBUFS } from './failures.js'
-import { COLUMNS, ERRNO, FLAGS, FROM, FULL_LENGTH, GROUP, inbox, LENGTH, OFFSET, tableOf } from './inbox.js'
 import { NetlinkFormatError } from './malformed.js'
 import { MessageCursor } from './message.js'
-import { outbox } from './outbox.js'
 import { Sequences } from './sequences.js'
 
 /** An acknowledgement takes up less than this of the receive buffer, as the kernel accounts it (832 on x86-64). */
@@ -19,9 +18,10 @@ const PLACE = 1024
 /** After so many tables others get their turn: a process that never stops sending must not have the loop to itself. */
 const PATIENCE = 64
 
-/** A request that is answered at once needs one datagram, and not a second look that finds nothing. */
-const one = tableOf(1)
-const many = tableOf(256)
+/** What sending came to: no room at the peer, or sent and perhaps more to receive, or sent and nothing left to receive. */
+const BLOCKED = 0
+const SENT = 1
+const EMPTY = 2
 
 const lost: NetlinkErrorDetails = {
   errno: ENOBUFS,
@@ -82,16 +82,19 @@ export class Engine implements Carrier {
     if (this.#queue.length > 0 || this.#used + exchange.count > this.places) return this.#enqueue(exchange)
     // A process can send what nobody asked for: nothing of that may take up the room for the answer.
     if (this.#peer !== 0 && this.#used === 0) this.#drain()
-    if (!this.#send(exchange)) return this.#enqueue(exchange)
+    const sent = this.#send(exchange)
+    if (sent === BLOCKED) return this.#enqueue(exchange)
+    if (sent === EMPTY) return
     for (let rounds = 0; !exchange.done || this.#overrun; rounds++) {
       if (rounds === PATIENCE) return this.#later()
-      if (!this.#receive(exchange.count === 1 ? one : many)) return
+      if (!this.#receive(limitFor(exchange))) return
     }
   }
 
   withdraw(exchange: Exchange): void {
-    if (this.#remove(exchange)) this.#pump()
-    else this.#queue.remove(exchange)
+    if (!this.#remove(exchange)) this.#queue.remove(exchange)
+    // Not at once: one signal may withdraw all that wait, and none of them is to be sent in between.
+    else if (this.#queue.length > 0) queueMicrotask(() => { if (!this.#ended) this.#pump() })
   }
 
   onReadable(): void {
@@ -132,38 +135,35 @@ export class Engine implements Carrier {
         this.#drain()
         continue
       }
-      if (!this.#send(next)) return
+      if (this.#send(next) === BLOCKED) return
       this.#queue.shift()
       sent = true
     }
     if (sent) this.#drain()
   }
 
-  /** Answers false when the peer has no room: the writing token will come. */
-  #send(exchange: Exchange): boolean {
+  /** Sends, and takes what is answered within the call. */
+  #send(exchange: Exchange): typeof BLOCKED | typeof SENT | typeof EMPTY {
     exchange.first = this.sequences.take(exchange.count, this.#inUse)
-    const into = outbox(exchange.length + 4)
-    const end = exchange.write(into, this.#portId)
-    const outcome = this.#native.send(into, 0, end, this.#peer, 0)
-    if (outcome === 0) {
-      if (exchange.count === 1) this.#single.set(exchange.first, exchange)
-      else this.#chunks.add(exchange)
-      this.#used += exchange.count
-      return true
-    }
-    if (outcome === -EAGAIN) {
+    const end = exchange.write(buffers.room(exchange.length + 4), this.#portId)
+    this.#add(exchange)
+    const outcome = buffers.exchange(this.#native, end, this.#peer, limitFor(exchange))
+    if (outcome >= UNSENT) return this.#received(outcome) ? SENT : EMPTY
+    this.#remove(exchange)
+    const errno = UNSENT - outcome
+    if (errno === EAGAIN) {
       exchange.first = 0
       this.#blocked = true
-      return false
+      return BLOCKED
     }
-    const { syscall, detail } = this.#native.explainSend(-outcome, end, this.#peer, 0)
-    exchange.fail({ errno: -outcome, syscall, ...(detail === undefined ? {} : { explanation: detail }) })
-    return true
+    const { syscall, detail } = this.#native.explainSend(errno, end, this.#peer, 0)
+    exchange.fail({ errno, syscall, ...(detail === undefined ? {} : { explanation: detail }) })
+    return SENT
   }
 
   /** Takes all that is there. */
   #drain(): void {
-    for (let rounds = 0; rounds < PATIENCE; rounds++) if (!this.#receive(many)) return
+    for (let rounds = 0; rounds < PATIENCE; rounds++) if (!this.#receive(MOST)) return
     this.#later()
   }
 
@@ -177,9 +177,13 @@ export class Engine implements Carrier {
     })
   }
 
-  /** Takes a table full; answers false when there was nothing. */
-  #receive(table: Uint32Array): boolean {
-    const count = inbox.receive(this.#native, table)
+  /** Takes what is there, at most `limit` datagrams; answers false when there was nothing. */
+  #receive(limit: number): boolean {
+    return this.#received(buffers.receive(this.#native, limit))
+  }
+
+  /** Sees to what came in: a number of rows, or a negated errno. */
+  #received(count: number): boolean {
     if (count < 0) {
       if (count !== -EAGAIN) this.#failAll({ errno: -count, syscall: 'recvmsg' })
       else if (this.#overrun) {
@@ -189,16 +193,18 @@ export class Engine implements Carrier {
       }
       return false
     }
-    const touched: Exchange[] = []
-    for (let at = COLUMNS; at <= count * COLUMNS; at += COLUMNS) this.#row(table, at, touched)
-    for (const exchange of touched) {
+    const reviews: Exchange[] = []
+    for (let at = COLUMNS; at <= count * COLUMNS; at += COLUMNS) this.#row(at, reviews)
+    // Only now, for the user's own code may receive something itself.
+    for (const exchange of reviews) {
       exchange.review()
       if (exchange.done) this.#remove(exchange)
     }
     return true
   }
 
-  #row(table: Uint32Array, at: number, touched: Exchange[]): void {
+  #row(at: number, reviews: Exchange[]): void {
+    const { table } = buffers
     if (((table[at + FLAGS] as number) & ERRNO) !== 0) {
       const errno = table[at + FULL_LENGTH] as number
       if (errno === ENOBUFS) this.#overrun = true
@@ -211,15 +217,15 @@ export class Engine implements Carrier {
     }
     const start = table[at + OFFSET] as number
     try {
-      const cursor = new MessageCursor(inbox.buffer, start, start + (table[at + LENGTH] as number))
-      while (cursor.next()) this.#dispatch(cursor, touched)
+      const cursor = new MessageCursor(buffers.incoming, start, start + (table[at + LENGTH] as number))
+      while (cursor.next()) this.#dispatch(cursor, reviews)
     } catch (error) {
       if (!(error instanceof NetlinkFormatError)) throw error
       this.unreadable = error
     }
   }
 
-  #dispatch(cursor: MessageCursor, touched: Exchange[]): void {
+  #dispatch(cursor: MessageCursor, reviews: Exchange[]): void {
     if (cursor.type === NLMSG_OVERRUN) this.#overrun = true
     const exchange = this.#find(cursor.sequence)
     if (exchange === undefined || exchange.done) return
@@ -229,7 +235,8 @@ export class Engine implements Carrier {
       if (!(error instanceof NetlinkFormatError)) throw error
       exchange.abandon(error)
     }
-    if (touched[touched.length - 1] !== exchange) touched.push(exchange)
+    if (exchange.done) this.#remove(exchange)
+    else if (exchange.wantsReview && reviews[reviews.length - 1] !== exchange) reviews.push(exchange)
   }
 
   #find(sequence: number): Exchange | undefined {
@@ -239,14 +246,20 @@ export class Engine implements Carrier {
     return undefined
   }
 
-  #remove(exchange: Exchange): boolean {
-    const there = exchange.count === 1 ? this.#isSingle(exchange) && this.#single.delete(exchange.first) : this.#chunks.delete(exchange)
-    if (there) this.#used -= exchange.count
-    return there
+  #add(exchange: Exchange): void {
+    if (exchange.count === 1) this.#single.set(exchange.first, exchange)
+    else this.#chunks.add(exchange)
+    this.#used += exchange.count
   }
 
-  #isSingle(exchange: Exchange): boolean {
-    return this.#single.get(exchange.first) === exchange
+  /** Answers whether it was in flight. */
+  #remove(exchange: Exchange): boolean {
+    const was = exchange.count === 1
+      // One that was never sent has no number, and that of another is not its own.
+      ? exchange.first !== 0 && this.#single.delete(exchange.first)
+      : this.#chunks.delete(exchange)
+    if (was) this.#used -= exchange.count
+    return was
   }
 
   #failAll(details: NetlinkErrorDetails): void {
@@ -256,4 +269,9 @@ export class Engine implements Carrier {
       exchange.fail(details)
     }
   }
+}
+
+/** A request that is answered at once needs one datagram, and no second look that finds nothing. */
+function limitFor({ count }: Exchange): number {
+  return count === 1 ? 1 : MOST
 }

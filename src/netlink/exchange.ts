@@ -67,6 +67,11 @@ export abstract class Exchange<T = unknown> {
   abstract own(): void
   /** Takes one answer. */
   abstract take(cursor: MessageCursor): void
+  /** Whether `review()` has something to do. */
+  get wantsReview(): boolean {
+    return false
+  }
+
   /** Looks at what has come with the user's own code, which must not run while `take()` is being called. */
   review(): void {}
   /** Fails what is not answered yet. */

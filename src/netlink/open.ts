@@ -3,6 +3,7 @@
 import * as check from '../arguments.js'
 import { eventLoop, giveBack, reserveSlot } from '../loop.js'
 import { type Native, native } from '../native.js'
+import { buffers } from './buffers.js'
 import { type ProtocolName, protocols } from './constants.js'
 import { failure, unwrap } from './failures.js'
 import { encodeFilter, type FilterInstruction } from './filter.js'
@@ -116,7 +117,7 @@ export function openSocket(options: Partial<NetlinkSocketOptions>): Opened {
 export function open(options: Native.NetlinkOpenOptions): Opened {
   const slot = reserveSlot()
   try {
-    return { native: unwrap(native.NetlinkSocket.open(eventLoop, slot, options)), slot }
+    return { native: unwrap(native.NetlinkSocket.open(eventLoop, slot, buffers.native, options)), slot }
   } catch (error) {
     giveBack(slot)
     throw error
@@ -127,7 +128,7 @@ export function adopt(fd: number): Opened {
   check.descriptor('fd', fd)
   const slot = reserveSlot()
   try {
-    return { native: unwrap(native.NetlinkSocket.adopt(eventLoop, slot, fd)), slot }
+    return { native: unwrap(native.NetlinkSocket.adopt(eventLoop, slot, buffers.native, fd)), slot }
   } catch (error) {
     giveBack(slot)
     throw error

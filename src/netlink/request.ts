@@ -1,10 +1,10 @@
-import { NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_DUMP_INTR, NLM_F_MULTI, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, protocols } from './constants.js'
+import { messageLength, writeMessage } from './buffers.js'
 import { copyBytes, readS32 } from './bytes.js'
+import { NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_DUMP_INTR, NLM_F_MULTI, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, protocols } from './constants.js'
 import type { NetlinkErrorDetails } from './error.js'
 import { asSent, Exchange, type NetlinkWaitOptions, type Waiting } from './exchange.js'
 import { type Acknowledgement, decodeDone, decodeError, type ExtendedAck } from './extack.js'
 import type { MessageCursor, NetlinkMessage, ReceivedMessage } from './message.js'
-import { messageLength, writeMessage } from './outbox.js'
 
 /** How to ask. */
 export interface NetlinkRequestOptions extends NetlinkWaitOptions {
@@ -90,12 +90,19 @@ export class Request extends Exchange<ReceivedMessage[]> {
     if (!this.#asking.acknowledge || this.#asking.toProcess) this.settle()
   }
 
+  override get wantsReview(): boolean {
+    return this.#asking.until !== undefined
+  }
+
   override review(): void {
     const { until } = this.#asking
     if (until === undefined) return
     try {
       while (!this.done && this.#reviewed < this.#answers.length) {
-        if (until(this.#answers[this.#reviewed++]!)) this.settle()
+        if (!until(this.#answers[this.#reviewed++]!)) continue
+        // What came behind it in the same datagrams is not part of the answer.
+        this.#answers.length = this.#reviewed
+        this.settle()
       }
     } catch (error) {
       this.settle(error)

@@ -4,12 +4,12 @@ import { Handle } from '../handle.js'
 import { iterate } from '../iterate.js'
 import type { Native } from '../native.js'
 import { WAIT, Waits } from '../waits.js'
+import {
+  buffers, COLUMNS, ERRNO, FLAGS, FROM, FULL_LENGTH, GROUP, LENGTH, MOST, NAMESPACE, OFFSET, TRUNCATED,
+} from './buffers.js'
 import { NetlinkDatagram, overrunMark } from './datagram.js'
 import { EAGAIN, ENOBUFS, failure, receiveError, unwrap } from './failures.js'
 import { encodeFilter, type FilterInstruction } from './filter.js'
-import {
-  COLUMNS, ERRNO, FLAGS, FROM, FULL_LENGTH, GROUP, inbox, LENGTH, NAMESPACE, OFFSET, tableOf, TRUNCATED,
-} from './inbox.js'
 import { encodeMessages, type NetlinkMessage } from './message.js'
 import { adopt, groupNumber, type NetlinkSocketOptions, type Opened, openSocket } from './open.js'
 
@@ -40,7 +40,6 @@ const GROUP_ONLY = -4096
 const U32 = 0xffff_ffff
 const HIGHEST_GROUP = 32
 
-const table = tableOf(256)
 const noBytes = Buffer.alloc(0)
 const noRows = new Uint32Array(0)
 
@@ -275,15 +274,15 @@ export class NetlinkSocket extends Handle<Native.NetlinkSocket> implements Async
 
   /** Takes what is queued; answers whether there was anything. */
   #fill(): boolean {
-    const count = inbox.receive(this.native, table)
+    const count = buffers.receive(this.native, MOST)
     if (count < 0) {
       if (count === -EAGAIN) return false
       throw receiveError(-count)
     }
-    this.#bytes = Buffer.from(inbox.buffer.subarray(0, inbox.used(table)))
-    this.#rows = table.slice(COLUMNS, COLUMNS * (count + 1))
+    this.#bytes = Buffer.from(buffers.incoming.subarray(0, buffers.used))
+    this.#rows = buffers.table.slice(COLUMNS, COLUMNS * (count + 1))
     this.#row = 0
-    this.#drained = inbox.drained(table)
+    this.#drained = buffers.drained
     return true
   }
 

@@ -12,6 +12,7 @@ mod event_loop;
 mod failure;
 mod memory;
 mod netlink;
+mod netlink_buffers;
 mod netlink_options;
 mod outbox;
 mod socket_options;

@@ -6,14 +6,14 @@ use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 
 use napi::Either;
-use napi::bindgen_prelude::{Uint8Array, Uint32Array};
 use napi_derive::napi;
 use nearwire_event_loop::Member;
-use nearwire_netlink::{Delivery, End, Error, Instruction, Socket, column};
+use nearwire_netlink::{Delivery, Error, Instruction, Socket};
 use rustix::io::Errno;
 
 use crate::event_loop::EventLoop;
 use crate::failure::{CLOSED, Failure};
+use crate::netlink_buffers::{Memory, NetlinkBuffers};
 use crate::netlink_options::{NetlinkOpenOptions, with_number};
 
 impl From<Error> for Failure {
@@ -26,8 +26,9 @@ impl From<Error> for Failure {
     }
 }
 
-/// Subtracted from the negated errno when a send reached its group and not its port. Errnos are below it.
-const GROUP_ONLY: i32 = 4096;
+/// Subtracted from a negated errno to tell two kinds of failure apart: a send that reached its group and not its port,
+/// an exchange that sent nothing. Errnos are below it.
+const OFFSET: i32 = 4096;
 
 /// A netlink socket. Sends and receives answer a count or a negated errno; after `-EAGAIN` the socket's token comes when
 /// it is worth trying again.
@@ -40,6 +41,7 @@ struct Inner {
     event_loop: Rc<nearwire_event_loop::EventLoop>,
     slot: u32,
     socket: RefCell<Option<Socket>>,
+    memory: Rc<RefCell<Memory>>,
     reader: Waker,
     writer: Waker,
 }
@@ -74,22 +76,27 @@ impl Member for Inner {
 impl NetlinkSocket {
     /// Creates and binds a socket.
     #[napi]
-    pub fn open(event_loop: &EventLoop, slot: u32, options: NetlinkOpenOptions) -> Either<NetlinkSocket, Failure> {
+    pub fn open(
+        event_loop: &EventLoop,
+        slot: u32,
+        buffers: &NetlinkBuffers,
+        options: NetlinkOpenOptions,
+    ) -> Either<NetlinkSocket, Failure> {
         let opened =
             options.into_crate_options().map(|options| event_loop.inner().with_driver(|_| Socket::open(&options)));
-        Self::made(event_loop, slot, opened, "socket")
+        Self::made(event_loop, slot, buffers, opened, "socket")
     }
 
     /// Adopts a descriptor; one that is not a netlink socket stays the caller's, as it was.
     #[napi]
-    pub fn adopt(event_loop: &EventLoop, slot: u32, fd: i32) -> Either<NetlinkSocket, Failure> {
+    pub fn adopt(event_loop: &EventLoop, slot: u32, buffers: &NetlinkBuffers, fd: i32) -> Either<NetlinkSocket, Failure> {
         let adopted = with_number(fd, Socket::inspect).map(|_| {
             event_loop.inner().with_driver(|_| {
                 // SAFETY: it is an open netlink socket, as was just seen, and JavaScript hands it over.
                 Socket::from_fd(unsafe { OwnedFd::from_raw_fd(fd) })
             })
         });
-        Self::made(event_loop, slot, adopted, "getsockopt")
+        Self::made(event_loop, slot, buffers, adopted, "getsockopt")
     }
 
     /// The descriptor, or -1 once it is gone.
@@ -157,7 +164,7 @@ impl NetlinkSocket {
         };
         let (errno, offset) = match outcome {
             Ok(Delivery::Complete) => return 0,
-            Ok(Delivery::GroupOnly(errno)) => (errno, GROUP_ONLY),
+            Ok(Delivery::GroupOnly(errno)) => (errno, OFFSET),
             Err(errno) => (errno, 0),
         };
         if errno == Errno::AGAIN {
@@ -177,40 +184,50 @@ impl NetlinkSocket {
         }
     }
 
-    /// Receives what is queued into `into`. Answers how many rows `table` got, or a negated errno when there is none:
-    /// after `-EAGAIN` the reading token comes.
+    /// Sends the first `length` outgoing bytes to a port (0 is the kernel) and receives at once, at most `limit`
+    /// datagrams: what the kernel is asked it has mostly answered by then.
+    ///
+    /// Answers as `receive()` does, so `-EAGAIN` is said of receiving; or `-4096 - errno` when nothing was sent, after
+    /// EAGAIN with the writing token to come.
+    #[napi]
+    pub fn exchange(&self, length: u32, to_port: u32, limit: u32) -> i32 {
+        let outcome = match (self.inner.socket.borrow().as_ref(), self.inner.memory.borrow().outgoing(length)) {
+            (Some(socket), Some(request)) => socket.try_send(request, to_port, 0).map(drop),
+            (None, _) => Err(CLOSED),
+            (_, None) => Err(Errno::FAULT),
+        };
+        match outcome {
+            Ok(()) => self.receive(limit),
+            Err(errno) => {
+                if errno == Errno::AGAIN {
+                    self.inner.wait(&self.inner.writer, Socket::poll_send);
+                }
+                -errno.raw_os_error() - OFFSET
+            }
+        }
+    }
+
+    /// Receives what is queued, at most `limit` datagrams. Answers how many rows the table got, or a negated errno when
+    /// there is none: after `-EAGAIN` the reading token comes.
     ///
     /// The table is rows of seven numbers. The first row is about the batch: rows after it, bytes used, why it ended
-    /// (0 nothing more was queued, 1 the buffer is full, 2 the table is full, 3 the last row is an errno), and the
-    /// length of the datagram that did not fit. The others: offset (a multiple of 8), length, full length, port id of
+    /// (0 nothing more was queued, 1 the buffer is full, 2 the table or the limit is, 3 the last row is an errno), and
+    /// the length of the datagram that did not fit. The others: offset (a multiple of 8), length, full length, port id of
     /// the sender, group, network namespace id plus 1 or 0 for the socket's own, flags (1 cut short, 2 not a datagram
     /// but an errno, which is in place of the full length).
     ///
     /// With 1 for a reason and no rows, the buffer is too short for the next datagram altogether.
     #[napi]
-    pub fn receive(&self, mut into: Uint8Array, mut table: Uint32Array) -> i32 {
-        // SAFETY: JavaScript is not running while they are written, and no other view of either is held.
-        let (buffer, table) = unsafe { (into.as_mut(), table.as_mut()) };
-        let Some((head, rows)) = table.split_first_chunk_mut::<{ column::COUNT }>() else {
-            return -Errno::FAULT.raw_os_error();
-        };
-        let batch = match self.inner.socket.borrow().as_ref() {
-            Some(socket) => socket.try_receive_batch(buffer, rows),
+    pub fn receive(&self, limit: u32) -> i32 {
+        let rows = match self.inner.socket.borrow().as_ref() {
+            Some(socket) => self.inner.memory.borrow_mut().receive(socket, limit),
             None => return -CLOSED.raw_os_error(),
         };
-        if batch.rows == 0 && batch.end == End::Drained {
-            self.inner.wait(&self.inner.reader, Socket::poll_receive);
-            return -Errno::AGAIN.raw_os_error();
+        if let Some(rows) = rows {
+            return rows as i32;
         }
-        let (end, needed) = match batch.end {
-            End::Drained => (0, 0),
-            End::BufferFull(needed) => (1, u32::try_from(needed).unwrap_or(u32::MAX)),
-            End::TableFull => (2, 0),
-            End::Failed => (3, 0),
-        };
-        // Both are bounded by the lengths of arrays that JavaScript indexes with 32 bits.
-        *head = [batch.rows as u32, batch.bytes as u32, end, needed, 0, 0, 0];
-        batch.rows as i32
+        self.inner.wait(&self.inner.reader, Socket::poll_receive);
+        -Errno::AGAIN.raw_os_error()
     }
 
     /// `[queued, receive buffer, send buffer, drops]`, of which the first three are bytes as the kernel accounts them.
@@ -247,21 +264,28 @@ impl NetlinkSocket {
     fn made(
         event_loop: &EventLoop,
         slot: u32,
+        buffers: &NetlinkBuffers,
         made: Result<Option<Result<Socket, Error>>, Error>,
         syscall: &str,
     ) -> Either<NetlinkSocket, Failure> {
         match made {
-            Ok(Some(Ok(socket))) => Either::A(Self::enter(event_loop.inner(), slot, socket)),
+            Ok(Some(Ok(socket))) => Either::A(Self::enter(event_loop.inner(), slot, buffers, socket)),
             Ok(Some(Err(error))) | Err(error) => Either::B(error.into()),
             Ok(None) => Either::B(Failure::closed(syscall)),
         }
     }
 
-    fn enter(event_loop: &Rc<nearwire_event_loop::EventLoop>, slot: u32, socket: Socket) -> Self {
+    fn enter(
+        event_loop: &Rc<nearwire_event_loop::EventLoop>,
+        slot: u32,
+        buffers: &NetlinkBuffers,
+        socket: Socket,
+    ) -> Self {
         let inner = Rc::new(Inner {
             event_loop: Rc::clone(event_loop),
             slot,
             socket: RefCell::new(Some(socket)),
+            memory: buffers.memory(),
             reader: event_loop.token_waker(slot * 2),
             writer: event_loop.token_waker(slot * 2 + 1),
         });
