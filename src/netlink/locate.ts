@@ -52,13 +52,23 @@ function inLayout(
       const definition = layout.definitionOf(id)
       // Undeclared ones go by their number, in parentheses: names are never in them.
       const name = layout.nameOf(id) ?? `(${id})`
-      const scope: Scope = { values: layout.readRange(bytes, start, end, 0, parent) as Values, parent }
+      const scope: Scope = { values: valuesOf(bytes, layout, start, end, parent), parent }
       const path = definition?.multi === true ? `${name}[${before}]` : name
       return inAttribute(bytes, contentOf(definition, scope), path, at, stop, offset, scope)
     }
     at += (stop - at + 3) & ~3
   }
   return null
+}
+
+/** What selectors of sub-messages are looked up in; nothing when it cannot be decoded, for what is wrong may be just that. */
+function valuesOf(bytes: Buffer, layout: AnyLayout, start: number, end: number, parent: Scope | null): Values {
+  try {
+    return layout.readRange(bytes, start, end, 0, parent) as Values
+  } catch (error) {
+    if (error instanceof MalformedAttribute) return {}
+    throw error
+  }
 }
 
 function inAttribute(

@@ -89,7 +89,12 @@ impl NetlinkSocket {
 
     /// Adopts a descriptor; one that is not a netlink socket stays the caller's, as it was.
     #[napi]
-    pub fn adopt(event_loop: &EventLoop, slot: u32, buffers: &NetlinkBuffers, fd: i32) -> Either<NetlinkSocket, Failure> {
+    pub fn adopt(
+        event_loop: &EventLoop,
+        slot: u32,
+        buffers: &NetlinkBuffers,
+        fd: i32,
+    ) -> Either<NetlinkSocket, Failure> {
         let adopted = with_number(fd, Socket::inspect).map(|_| {
             event_loop.inner().with_driver(|_| {
                 // SAFETY: it is an open netlink socket, as was just seen, and JavaScript hands it over.
