@@ -23,7 +23,14 @@ export type UnixAddress =
  * Where an address is taken: a string is a path, and one that begins with NUL is abstract, as in `node:net`. Paths may
  * be of any length; abstract names are 1 to 107 bytes, NUL bytes among them.
  */
-export type UnixAddressLike = string | { path: string | Uint8Array } | { abstract: string | Uint8Array }
+export type UnixAddressLike =
+  | string
+  | {
+    path: string | Uint8Array
+    /** As in a `UnixAddress`: the bytes of a path that is not UTF-8, which then count instead of `path`. */
+    bytes?: Uint8Array
+  }
+  | { abstract: string | Uint8Array }
 
 const UNNAMED = 0
 const PATH = 1
@@ -38,7 +45,9 @@ export function encodeAddress(name: string, value: UnixAddressLike): EncodedAddr
     return value.startsWith('\0') ? encodeAbstract(name, value.slice(1)) : encodePath(name, value)
   }
   if (typeof value === 'object' && value !== null) {
-    if ('path' in value) return encodePath(`${name}.path`, value.path)
+    if ('path' in value) {
+      return value.bytes === undefined ? encodePath(`${name}.path`, value.path) : encodePath(`${name}.bytes`, value.bytes)
+    }
     if ('abstract' in value) return encodeAbstract(`${name}.abstract`, value.abstract)
   }
   throw invalidType(name, value, 'a path, { path } or { abstract }')
