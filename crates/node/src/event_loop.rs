@@ -26,9 +26,8 @@ impl EventLoop {
         watcher: bool,
     ) -> Result<Self> {
         // SAFETY: all three come from the call's own environment, and `src/loop.ts` keeps the array to itself.
-        let attached = unsafe {
-            nearwire_event_loop::EventLoop::attach(env.raw(), dispatch.raw(), tokens.raw(), watcher)
-        };
+        let attached =
+            unsafe { nearwire_event_loop::EventLoop::attach(env.raw(), dispatch.raw(), tokens.raw(), watcher) };
         Ok(Self { inner: attached.map_err(|error| Error::from_reason(error.to_string()))? })
     }
 

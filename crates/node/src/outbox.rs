@@ -40,10 +40,8 @@ impl Outbox {
             let outcome = match (pending.is_empty(), written == rest.len()) {
                 (true, _) => socket.try_write(&rest[written..]),
                 (_, true) => socket.try_write(pending),
-                (false, false) => socket.try_write_vectored(&[
-                    std::io::IoSlice::new(pending),
-                    std::io::IoSlice::new(&rest[written..]),
-                ]),
+                (false, false) => socket
+                    .try_write_vectored(&[std::io::IoSlice::new(pending), std::io::IoSlice::new(&rest[written..])]),
             };
             match outcome {
                 Ok(count) => {

@@ -12,11 +12,11 @@ use nearwire_event_loop::Member;
 use nearwire_unix::{ListenOptions, Listener, Takeover};
 use rustix::io::Errno;
 
-use crate::{address, adopt};
 use crate::event_loop::EventLoop;
 use crate::failure::{CLOSED, Failure};
 use crate::unix_options::UnixReceiveOptions;
 use crate::unix_socket::{UnixSocket, kind};
+use crate::{address, adopt};
 
 /// How to listen.
 #[napi(object)]

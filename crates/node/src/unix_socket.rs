@@ -13,11 +13,11 @@ use nearwire_unix::{Kind, Socket};
 use rustix::io::Errno;
 use rustix::net::Shutdown;
 
-use crate::{address, adopt};
 use crate::event_loop::EventLoop;
 use crate::failure::{CLOSED, Failure, count};
 use crate::outbox::Outbox;
 use crate::unix_messages::Messages;
+use crate::{address, adopt};
 
 /// Which of the three AF_UNIX socket types, numbered as `SOCK_STREAM`, `SOCK_DGRAM` and `SOCK_SEQPACKET` are.
 pub(crate) fn kind(number: i32) -> Kind {
@@ -76,7 +76,8 @@ impl Inner {
         let socket = self.socket.borrow();
         let Some(socket) = socket.as_ref() else { return };
         // An error here is the socket's; the next attempt reports it.
-        let ready = self.event_loop.with_driver(|_| poll(socket.readiness(), &mut Context::from_waker(waker)).is_ready());
+        let ready =
+            self.event_loop.with_driver(|_| poll(socket.readiness(), &mut Context::from_waker(waker)).is_ready());
         if ready == Some(true) {
             waker.wake_by_ref();
         }
@@ -140,7 +141,12 @@ impl Member for Inner {
 impl UnixSocket {
     /// Two connected sockets of a kind.
     #[napi]
-    pub fn pair(event_loop: &EventLoop, kind_number: i32, left_slot: u32, right_slot: u32) -> Either<Vec<UnixSocket>, Failure> {
+    pub fn pair(
+        event_loop: &EventLoop,
+        kind_number: i32,
+        left_slot: u32,
+        right_slot: u32,
+    ) -> Either<Vec<UnixSocket>, Failure> {
         let made = event_loop.inner().with_driver(|_| Socket::pair(kind(kind_number)));
         match made {
             Some(Ok((left, right))) => {
@@ -189,9 +195,8 @@ impl UnixSocket {
             return -Errno::FAULT.raw_os_error();
         };
         let busy = self.inner.busy_microseconds.get();
-        let outcome = self.inner.with(|socket| {
-            if busy == 0 { socket.try_read(room) } else { socket.try_read_busy(room, busy) }
-        });
+        let outcome =
+            self.inner.with(|socket| if busy == 0 { socket.try_read(room) } else { socket.try_read_busy(room, busy) });
         count(self.inner.or_wait_to_read(outcome))
     }
 
