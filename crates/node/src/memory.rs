@@ -17,7 +17,7 @@ use crate::failure::Failure;
 
 /// A new memory file, closed on exec, that can be sealed.
 #[napi]
-pub(crate) fn create_memfd(name: String) -> Either<i32, Failure> {
+pub fn create_memfd(name: String) -> Either<i32, Failure> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     // Kernels before 6.3 do not know how to forbid executing it.
     let made = rustix::fs::memfd_create(&*name, flags | MemfdFlags::NOEXEC_SEAL)
@@ -30,14 +30,14 @@ pub(crate) fn create_memfd(name: String) -> Either<i32, Failure> {
 
 /// The seals of a file, `F_SEAL_*` of `fcntl(2)`; -1 for one that cannot have any.
 #[napi]
-pub(crate) fn get_seals(fd: i32) -> i32 {
+pub fn get_seals(fd: i32) -> i32 {
     let seals = borrowed(fd).ok().and_then(|fd| rustix::fs::fcntl_get_seals(fd).ok());
     seals.and_then(|seals| i32::try_from(seals.bits()).ok()).unwrap_or(-1)
 }
 
 /// Adds seals.
 #[napi]
-pub(crate) fn add_seals(fd: i32, seals: u32) -> Option<Failure> {
+pub fn add_seals(fd: i32, seals: u32) -> Option<Failure> {
     let add = |fd: BorrowedFd<'_>| {
         rustix::fs::fcntl_add_seals(fd, SealFlags::from_bits_retain(seals)).map_err(|errno| error(errno, "fcntl", None))
     };
@@ -48,7 +48,7 @@ pub(crate) fn add_seals(fd: i32, seals: u32) -> Option<Failure> {
 /// others write shows; otherwise it is a copy that begins to differ where it is written to. The mapping lasts as long as
 /// the `ArrayBuffer`, not as the descriptor.
 #[napi]
-pub(crate) fn map_memory<'env>(
+pub fn map_memory<'env>(
     env: &'env Env,
     fd: i32,
     length: i64,

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 
 /// What of the AF_UNIX options the running kernel has.
 #[napi(object)]
-pub(crate) struct UnixFeatures {
+pub struct UnixFeatures {
     pub pass_pidfd: bool,
     pub peer_pidfd: bool,
     pub pass_rights: bool,
@@ -22,7 +22,7 @@ pub(crate) struct UnixFeatures {
 
 /// Asks the running kernel.
 #[napi]
-pub(crate) fn unix_features() -> Either<UnixFeatures, Failure> {
+pub fn unix_features() -> Either<UnixFeatures, Failure> {
     match nearwire_unix::features() {
         Ok(found) => Either::A(UnixFeatures {
             pass_pidfd: found.pass_pidfd,
@@ -38,7 +38,7 @@ pub(crate) fn unix_features() -> Either<UnixFeatures, Failure> {
 
 /// The value of an option, or of an `ioctl(2)` that tells a queue's length.
 #[napi]
-pub(crate) fn get_socket_option(fd: i32, name: String) -> Either<i32, Failure> {
+pub fn get_socket_option(fd: i32, name: String) -> Either<i32, Failure> {
     match borrowed(fd).and_then(|fd| get(Options::of(fd), &name)) {
         Ok(value) => Either::A(value),
         Err(error) => Either::B(error.into()),
@@ -47,19 +47,19 @@ pub(crate) fn get_socket_option(fd: i32, name: String) -> Either<i32, Failure> {
 
 /// Sets an option; one that is on or off takes 1 or 0.
 #[napi]
-pub(crate) fn set_socket_option(fd: i32, name: String, value: i32) -> Option<Failure> {
+pub fn set_socket_option(fd: i32, name: String, value: i32) -> Option<Failure> {
     borrowed(fd).and_then(|fd| set(Options::of(fd), &name, value)).err().map(Failure::from)
 }
 
 /// Whether `getpeername(2)` knows a peer, whatever the address family.
 #[napi]
-pub(crate) fn has_peer(fd: i32) -> bool {
+pub fn has_peer(fd: i32) -> bool {
     borrowed(fd).is_ok_and(|fd: BorrowedFd<'_>| rustix::net::getpeername(fd).is_ok())
 }
 
 /// Closes the descriptor on exec from now on.
 #[napi]
-pub(crate) fn close_on_exec(fd: i32) -> Option<Failure> {
+pub fn close_on_exec(fd: i32) -> Option<Failure> {
     let set = |fd: BorrowedFd<'_>| {
         rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC).map_err(|errno| error(errno, "fcntl", None))
     };

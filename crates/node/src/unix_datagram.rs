@@ -55,7 +55,11 @@ impl UnixSocket {
 
     /// A datagram socket without a name.
     #[napi]
-    pub fn unbound_datagram(event_loop: &EventLoop, slot: u32, options: UnixReceiveOptions) -> Either<UnixSocket, Failure> {
+    pub fn unbound_datagram(
+        event_loop: &EventLoop,
+        slot: u32,
+        options: UnixReceiveOptions,
+    ) -> Either<UnixSocket, Failure> {
         let made = event_loop.inner().with_driver(|_| {
             let socket = Socket::unbound(Kind::Datagram)?;
             options.apply(socket.options())?;

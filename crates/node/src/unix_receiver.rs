@@ -76,7 +76,14 @@ impl UnixReceiver {
     /// `longest` bytes. Answers how many; 0 at the end of a connection, or when they did not fit; or a negated
     /// errno: after `-EAGAIN` the reading token comes.
     #[napi]
-    pub fn receive(&self, socket: &UnixSocket, mut into: Uint8ArraySlice<'_>, start: u32, most: u32, longest: u32) -> i32 {
+    pub fn receive(
+        &self,
+        socket: &UnixSocket,
+        mut into: Uint8ArraySlice<'_>,
+        start: u32,
+        most: u32,
+        longest: u32,
+    ) -> i32 {
         // SAFETY: JavaScript is not running while they are filled, and no other view of the bytes is held.
         let into = unsafe { into.as_mut() };
         let scratch = &mut *self.scratch.borrow_mut();
@@ -159,7 +166,8 @@ impl Scratch {
             let ancillary = std::mem::take(self.batch.ancillary(self.next));
             row[..3].copy_from_slice(&[used as u32, length as u32, placed.full_length as u32]);
             row[3] = flags(placed.truncated || length < placed.full_length, placed);
-            row[5] = if from == nearwire_unix::Address::Unnamed { 0 } else { inner.with_messages(|all| all.number(from)) };
+            row[5] =
+                if from == nearwire_unix::Address::Unnamed { 0 } else { inner.with_messages(|all| all.number(from)) };
             describe(row, ancillary, inner);
             used += length;
             count += 1;
@@ -241,4 +249,3 @@ fn describe(row: &mut [u32], ancillary: Ancillary, inner: &Rc<Inner>) {
     let needs_owner = !ancillary.fds.is_empty() || ancillary.pidfd.is_some() || ancillary.security_label.is_some();
     row[4] = if needs_owner { inner.with_messages(|all| all.hold(ancillary)) } else { 0 };
 }
-

@@ -42,7 +42,7 @@ unsafe impl SocketAddrArg for Address {
 
 /// A non-blocking socket that is connected, or about to be.
 #[napi(object)]
-pub(crate) struct VsockConnecting {
+pub struct VsockConnecting {
     /// The caller's.
     pub fd: i32,
     /// `SOCK_STREAM`, `SOCK_DGRAM` or `SOCK_SEQPACKET`, as a number.
@@ -52,7 +52,7 @@ pub(crate) struct VsockConnecting {
 /// Connects to a port of a context. Without a type the first that the kernel has of datagram, seqpacket and stream.
 /// It is connected once it is writable and `vsock_failure()` has nothing to say.
 #[napi]
-pub(crate) fn connect_vsock(kind_number: Option<i32>, cid: u32, port: u32) -> Either<VsockConnecting, Failure> {
+pub fn connect_vsock(kind_number: Option<i32>, cid: u32, port: u32) -> Either<VsockConnecting, Failure> {
     let kinds = match kind_number {
         Some(1) => &[SocketType::STREAM][..],
         Some(2) => &[SocketType::DGRAM],
@@ -67,7 +67,7 @@ pub(crate) fn connect_vsock(kind_number: Option<i32>, cid: u32, port: u32) -> Ei
 
 /// Why connecting failed, if it did (`SO_ERROR`).
 #[napi]
-pub(crate) fn vsock_failure(fd: i32) -> Option<Failure> {
+pub fn vsock_failure(fd: i32) -> Option<Failure> {
     match borrowed(fd).map(rustix::net::sockopt::socket_error) {
         Ok(Ok(Ok(()))) => None,
         Ok(Ok(Err(errno)) | Err(errno)) => Some(failed("connect")(errno).into()),
@@ -77,7 +77,7 @@ pub(crate) fn vsock_failure(fd: i32) -> Option<Failure> {
 
 /// Ends writing.
 #[napi]
-pub(crate) fn shutdown_vsock(fd: i32) -> Option<Failure> {
+pub fn shutdown_vsock(fd: i32) -> Option<Failure> {
     let end = |fd| rustix::net::shutdown(fd, Shutdown::Write).map_err(failed("shutdown"));
     borrowed(fd).and_then(end).err().map(Failure::from)
 }
