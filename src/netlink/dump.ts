@@ -366,7 +366,12 @@ class DumpRun {
   }
 
   #review(batch: NetlinkMessageBatch, until: (message: ReceivedMessage) => boolean): void {
-    for (const message of batch) if (until(message)) this.#complete = true
+    for (let index = 0; index < batch.length; index++) {
+      if (!until(batch.at(index))) continue
+      this.#complete = true
+      // What came behind it in the same datagrams is not part of the list.
+      batch.cut(index + 1)
+    }
   }
 
   #ended({ errno, extack }: Acknowledgement): void {

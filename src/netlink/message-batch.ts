@@ -18,6 +18,11 @@ export class NetlinkMessageBatch implements Iterable<ReceivedMessage> {
     this.#headers.push(header)
   }
 
+  /** @internal Leaves out all from `length` on. */
+  cut(length: number): void {
+    this.#headers.length = length
+  }
+
   /** How many messages there are. */
   get length(): number {
     return this.#headers.length
