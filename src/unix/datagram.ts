@@ -147,7 +147,8 @@ export class UnixDatagram extends Handle<Native.UnixSocket> implements AsyncIter
   /**
    * Sends one message: bytes, or a string as UTF-8; an empty one is a message too. A promise comes back when the
    * destination is full: the message is in its kernel when that settles, and you should wait for it before sending more.
-   * Messages to one destination stay in order, and one that is full does not stop the others.
+   * Messages to one destination stay in order, and one that is full does not stop the others, as long as what is unread
+   * everywhere leaves room in this socket's buffer (`sendBuffer`), which all of them share.
    *
    * The first message of a turn of the event loop leaves at once, and what is wrong with it is thrown. Those that follow
    * in the same turn leave together before the loop blocks, or at `flush()`; what is wrong with them is thrown by the

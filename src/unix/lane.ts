@@ -40,6 +40,8 @@ export interface Road {
   readonly failsForGood: boolean
   /** Told when a lane begins and ceases to have something to wait for. */
   pending(lane: Lane, is: boolean): void
+  /** Calls the lane's `onWritable()` when the socket's own buffer, which all lanes share, may have room. */
+  waitForOwnRoom(lane: Lane): void
   /** Told when a lane begins to watch its destination. */
   watches(lane: Lane): void
 }
@@ -55,13 +57,14 @@ export class Lane implements Waiter {
   /** Those that wait behind what is in the outbox. */
   readonly items = new Queue<Item>()
   #blocked = false
-  #waitsForOwnRoom = false
   /** Messages taken, those that left or failed among them. */
   #taken = 0
   #marks = new Queue<Mark>()
   /** A failure that nobody has been told of yet. */
   failure: SocketError | undefined
   #isPending = false
+  /** What is put into the outbox is sent in this very moment. */
+  isDraining = false
   #probe: { native: Native.UnixProbe, slot: number } | undefined
   #timer: NodeJS.Timeout | undefined
   #pause = 1
@@ -133,6 +136,7 @@ export class Lane implements Waiter {
 
   /** The destination may have room again. */
   onWritable(): void {
+    clearTimeout(this.#timer)
     this.#blocked = false
     this.drain()
   }
@@ -142,13 +146,17 @@ export class Lane implements Waiter {
     this.onWritable()
   }
 
-  /** The socket's own buffer has room again. */
-  onOwnRoom(): void {
-    if (this.#waitsForOwnRoom) this.onWritable()
-  }
-
   /** Sends what waits, as far as the kernel takes it. */
   drain(): void {
+    const wasDraining = this.isDraining
+    this.isDraining = true
+    this.#drain()
+    this.isDraining = wasDraining
+    this.#settleMarks()
+    this.#noticePending()
+  }
+
+  #drain(): void {
     while (!this.#blocked) {
       if (this.#inOutbox) {
         const outcome = this.#road.outbox.flush()
@@ -173,14 +181,11 @@ export class Lane implements Waiter {
       if (typeof outcome === 'number') item.settle?.()
       else this.#failOne(item, failure(outcome, this.to))
     }
-    this.#settleMarks()
-    this.#noticePending()
   }
 
   /** A send to here said that it is full: waits for room. */
   block(): void {
     this.#blocked = true
-    this.#waitsForOwnRoom = false
     // Where the socket is connected, its own token has been asked for by the send.
     if (this.to !== undefined) this.#waitForRoom(this.to)
     this.#noticePending()
@@ -206,7 +211,6 @@ export class Lane implements Waiter {
   /** Stops watching the destination. */
   rest(): void {
     clearTimeout(this.#timer)
-    this.#timer = undefined
     if (this.#probe === undefined) return
     giveBack(this.#probe.slot)
     this.#probe.native.close()
@@ -246,16 +250,13 @@ export class Lane implements Waiter {
       const outcome = this.#probe.native.wait(this.#road.native)
       if (outcome === 0) return
       if (outcome === 1) {
-        this.#waitsForOwnRoom = true
+        this.#road.waitForOwnRoom(this)
         return
       }
       // Room at once: it may be true, or of a receiver that is gone. Only a new probe can tell.
       if (attempt === 0) this.rest()
     }
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined
-      this.onWritable()
-    }, this.#pause)
+    this.#timer = setTimeout(() => this.onWritable(), this.#pause)
     this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE)
   }
 

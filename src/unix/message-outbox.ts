@@ -89,7 +89,8 @@ export class MessageOutbox {
     ;(this.#data as Buffer).set(bytes, start)
     this.#bounds[count + 1] = end
     this.#control[COUNT] = count + 1
-    if (count === 0) this.#native.markDirty()
+    // A lane that is full knows already that it must wait, and is drained when there is room.
+    if (count === 0 && !this.lane.isBlocked && !this.lane.isDraining) this.#native.markDirty()
     return true
   }
 

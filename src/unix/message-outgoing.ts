@@ -16,6 +16,8 @@ const RESERVED = 32
 /** Destinations that are remembered though nothing is on its way to them. */
 const MOST_LANES = 1024
 
+/** Milliseconds between attempts to use the socket's own buffer. */
+const LONGEST_PAUSE = 50
 /** Destinations that are watched although they have room: they are likely to be full again. */
 const MOST_WATCHED = 16
 
@@ -36,6 +38,9 @@ export class MessageOutgoing implements Road {
   #lanes = new Map<string, Lane>()
   #lanesByObject = new WeakMap<object, Lane>()
   readonly #pending = new Set<Lane>()
+  readonly #needRoom = new Set<Lane>()
+  #timer: NodeJS.Timeout | undefined
+  #pause = 1
   /** Lanes that keep a second socket to watch their destination, the longest first. */
   readonly #watching = new Set<Lane>()
   #longest = 0
@@ -202,7 +207,34 @@ export class MessageOutgoing implements Road {
       this.outbox.lane.drain()
     }
     this.#connected.onWritable()
-    for (const lane of this.#pending) lane.onOwnRoom()
+    this.#useOwnRoom()
+  }
+
+  /**
+   * The kernel tells of room in the socket's own buffer only once three quarters of it are free, which receivers that do
+   * not read may never allow. So what one that does read has freed is found out by trying, ever later.
+   */
+  waitForOwnRoom(lane: Lane): void {
+    this.#needRoom.add(lane)
+    this.#timer ??= setTimeout(() => this.#useOwnRoom(), this.#pause)
+  }
+
+  #useOwnRoom(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    const lanes = [...this.#needRoom]
+    this.#needRoom.clear()
+    for (const [index, lane] of lanes.entries()) {
+      lane.onWritable()
+      if (!this.#needRoom.has(lane)) continue
+      // What one of them does not get, none does; the others come first the next time.
+      const after = [...this.#needRoom]
+      this.#needRoom.clear()
+      for (const other of [...lanes.slice(index + 1), ...after]) this.#needRoom.add(other)
+      this.#pause = index === 0 ? Math.min(this.#pause * 2, LONGEST_PAUSE) : 1
+      return
+    }
+    this.#pause = 1
   }
 
   pending(lane: Lane, is: boolean): void {
@@ -239,6 +271,8 @@ export class MessageOutgoing implements Road {
   end(error: () => SocketError): void {
     this.#ended = true
     this.#refusal = error
+    clearTimeout(this.#timer)
+    this.#needRoom.clear()
     for (const lane of [this.#connected, ...this.#lanes.values()]) {
       if (!lane.isEmpty) lane.fail(error())
       lane.rest()

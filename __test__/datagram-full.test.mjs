@@ -1,0 +1,275 @@
+// A receiver that is full: the sender waits without a spin, is woken, learns of a death, and stops nobody else.
+import test from 'ava'
+import { UnixDatagram } from 'nearwire'
+import { bound, fill, pairOf, text, unbound } from './helpers/messages.mjs'
+import { startPeer } from './helpers/peers.mjs'
+import { abstractName, drop, isSettled, place, ran, until } from './helpers/sockets.mjs'
+
+/** Milliseconds of processor time that this process uses while `milliseconds` pass. */
+async function processorTime(milliseconds) {
+  const before = process.cpuUsage()
+  await new Promise((resolve) => { setTimeout(resolve, milliseconds) })
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / 1000
+}
+
+/** A sender and the options it sends with, connected or not. */
+function senders(t, receiver) {
+  const connected = unbound(t)
+  connected.connect(receiver.address)
+  return [['connected', connected, undefined], ['unconnected', unbound(t), { to: receiver.address }]]
+}
+
+test.serial('a waiting sender is idle: it uses next to no processor time', async (t) => {
+  const receiver = await bound(t)
+  for (const [how, sender, options] of senders(t, receiver)) {
+    const { waiting } = await fill(sender, options)
+    t.false(await isSettled(waiting))
+    const used = await processorTime(400)
+    t.true(used < 60, `${how}: ${used} ms of 400`)
+    while ((await text(receiver)) !== undefined && !(await isSettled(waiting))) { /* until it went */ }
+    await waiting
+    while (await hasMore(receiver)) await receiver.receive()
+  }
+})
+
+async function hasMore(receiver) {
+  const abort = new AbortController()
+  const peeked = receiver.receive({ peek: true, signal: abort.signal }).then(() => true, () => false)
+  const is = await isSettled(peeked)
+  abort.abort()
+  return is && await peeked
+}
+
+test('the sender is woken by room, loses nothing and keeps the order', async (t) => {
+  for (const which of [0, 1]) {
+    const receiver = await bound(t)
+    const [, sender, options] = senders(t, receiver)[which]
+    const total = 200
+    const sending = (async () => {
+      for (let index = 0; index < total; index++) await sender.send(`${index}`, options)
+    })()
+    for (let index = 0; index < total; index++) t.is(await text(receiver), `${index}`)
+    await sending
+  }
+})
+
+test('not waiting for the promises neither loses nor reorders', async (t) => {
+  for (const which of [0, 1]) {
+    const receiver = await bound(t)
+    const [, sender, options] = senders(t, receiver)[which]
+    const total = 2000
+    for (let index = 0; index < total; index++) void sender.send(`${index}`.padEnd(index % 50 === 0 ? 20_000 : 5), options)
+    const flushed = sender.flush()
+    for (let index = 0; index < total; index++) {
+      const got = (await text(receiver)).trim()
+      if (got !== `${index}`) t.fail(`${got} in place of ${index}`)
+    }
+    await flushed
+  }
+  t.pass()
+})
+
+test('room that only others filled wakes the sender too: no event of its own socket would', async (t) => {
+  const receiver = await bound(t)
+  const other = unbound(t)
+  other.connect(receiver.address)
+  const { sent } = await fill(other)
+  const sender = unbound(t)
+  const waiting = sender.send('waited', { to: receiver.address })
+  t.truthy(waiting)
+  t.false(await isSettled(waiting))
+  for (let index = 0; index < sent; index++) await receiver.receive()
+  await waiting
+  const rest = [await text(receiver), await text(receiver)]
+  t.deepEqual(rest.sort(), [`fill ${sent}`, 'waited'])
+})
+
+test('a slow receiver does not stop messages to the others', async (t) => {
+  const [slow, quick] = [await bound(t), await bound(t)]
+  const sender = unbound(t)
+  const { sent, waiting } = await fill(sender, { to: slow.address })
+  for (let index = 0; index < 300; index++) {
+    void sender.send(`later ${index}`, { to: slow.address })?.catch(() => {})
+    await sender.send(`${index}`, { to: quick.address })
+    t.is(await text(quick), `${index}`)
+  }
+  t.false(await isSettled(waiting))
+  for (let index = 0; index <= sent; index++) t.is(await text(slow), `fill ${index}`)
+  for (let index = 0; index < 300; index++) t.is(await text(slow), `later ${index}`)
+  await waiting
+  await sender.flush()
+})
+
+test('many destinations at once: each gets its own in order, some full, some not', async (t) => {
+  const receivers = await Promise.all(Array.from({ length: 20 }, () => bound(t)))
+  const sender = unbound(t)
+  for (let round = 0; round < 40; round++) {
+    for (const { address } of receivers) void sender.send(`${round}`, { to: address })
+  }
+  const flushed = sender.flush()
+  // The last first, so that the sender cannot go by the order in which it was asked.
+  for (const receiver of receivers.reverse()) {
+    for (let round = 0; round < 40; round++) t.is(await text(receiver), `${round}`)
+  }
+  await flushed
+})
+
+for (const how of ['connected', 'unconnected']) {
+  test(`the death of the receiver wakes a ${how} sender with an error, and flush too`, async (t) => {
+    const path = place(t)
+    const receiver = await startPeer(t, 'c', ['datagram', 'server', path, 'pause'])
+    const sender = unbound(t)
+    const options = how === 'connected' ? undefined : { to: path }
+    if (how === 'connected') sender.connect(path)
+    const { waiting } = await fill(sender, options)
+    const also = sender.send('behind', options)
+    const flushed = sender.flush()
+    const settled = Promise.all([waiting, also, flushed].map((one) => t.throwsAsync(one)))
+    await receiver.stop()
+    for (const error of await settled) t.regex(error.code, /^(ECONNREFUSED|ECONNRESET|ENOTCONN)$/)
+    await sender.flush()
+    // Another takes its place, and the socket goes on.
+    const next = await UnixDatagram.bind(path)
+    t.teardown(() => next.close())
+    if (how === 'connected') sender.connect(path)
+    await sender.send('again', options)
+    t.is(await text(next), 'again')
+  })
+
+  test(`a signal ends the wait of a ${how} sender, and that message only is not sent`, async (t) => {
+    const receiver = await bound(t)
+    const sender = unbound(t)
+    const options = how === 'connected' ? undefined : { to: receiver.address }
+    if (how === 'connected') sender.connect(receiver.address)
+    const { sent, waiting } = await fill(sender, options)
+    const controller = new AbortController()
+    const aborted = sender.send('aborted', { ...options, signal: controller.signal })
+    const after = sender.send('after', { ...options })
+    const reason = new Error('enough')
+    controller.abort(reason)
+    t.is(await t.throwsAsync(aborted), reason)
+    t.false(await isSettled(waiting))
+    for (let index = 0; index <= sent; index++) t.is(await text(receiver), `fill ${index}`)
+    t.is(await text(receiver), 'after')
+    await Promise.all([waiting, after])
+    t.throws(() => sender.send('x', { ...options, signal: controller.signal }), { is: reason })
+    await t.throwsAsync(async () => {
+      const { waiting: full } = await fill(sender, options)
+      full.catch(() => {})
+      await sender.send('x', { ...options, signal: AbortSignal.timeout(20) })
+    }, { any: true })
+  })
+}
+
+test('a receiver that is replaced while a sender waits: the sender is told, or its message is there', async (t) => {
+  const path = place(t)
+  const sender = unbound(t)
+  for (let round = 0; round < 20; round++) {
+    const first = await UnixDatagram.bind(path, { takeover: true })
+    const { waiting } = await fill(sender, { to: path })
+    const second = await UnixDatagram.bind(path, { takeover: true })
+    drop(first)
+    const arrived = await waiting.then(() => true, (error) => {
+      t.regex(error.code, /ECONNREFUSED|ENOENT/)
+      return false
+    })
+    if (arrived) t.regex(await text(second), /^fill/)
+    await second.close()
+  }
+})
+
+test.serial('a destination that has no room when its name leads to another receiver does not make the sender spin', async (t) => {
+  const path = place(t)
+  const sender = unbound(t)
+  const first = await UnixDatagram.bind(path)
+  const stuck = (await fill(sender, { to: path })).waiting
+  // The name now leads to a second one, which is full as well; what watches the first would always say "room".
+  const second = await UnixDatagram.bind(path, { takeover: true })
+  const other = unbound(t)
+  other.connect(path)
+  const { waiting } = await fill(other)
+  waiting.catch(() => {})
+  drop(first)
+  await isSettled(stuck)
+  const used = await processorTime(300)
+  t.true(used < 80, `${used} ms of 300`)
+  const got = []
+  while (!got.some((one) => one.startsWith('fill') === false) && !(await isSettled(stuck))) got.push(await text(second))
+  await stuck
+  drop(second)
+})
+
+test.serial('a sender whose own buffer is full waits for that, to any destination', async (t) => {
+  const [one, other] = [await bound(t), await bound(t)]
+  const sender = unbound(t, { sendBuffer: 4096 })
+  const large = Buffer.alloc(3000, 'x')
+  const sends = []
+  for (let index = 0; index < 10; index++) sends.push(sender.send(large, { to: one.address }), sender.send(large, { to: other.address }))
+  t.true(sends.some((wait) => wait !== undefined) || !(await isSettled(sender.flush())))
+  const used = await processorTime(200)
+  t.true(used < 60, `${used} ms of 200`)
+  const flushed = sender.flush()
+  // Both read: what one of them leaves unread is in that buffer.
+  await Promise.all([one, other].map(async (receiver) => {
+    for (let index = 0; index < 10; index++) t.is((await receiver.receive()).data.length, 3000)
+  }))
+  await Promise.all([flushed, ...sends])
+})
+
+test('a pair whose buffer is full waits too, and is woken', async (t) => {
+  const [left, right] = pairOf(t, UnixDatagram)
+  const { sent, waiting } = await fill(left)
+  t.true(sent > 11, 'a pair is limited by the buffer only')
+  for (let index = 0; index <= sent; index++) t.is(await text(right), `fill ${index}`)
+  await waiting
+})
+
+test('sends to a dead pair fail, and its sender goes on being told', async (t) => {
+  const [left, right] = pairOf(t, UnixDatagram)
+  await right.close()
+  await t.throwsAsync(async () => left.send('x'), { code: 'ECONNREFUSED' })
+  await t.throwsAsync(async () => left.send('x'), { code: 'ENOTCONN' })
+  await t.throwsAsync(left.receive({ signal: AbortSignal.timeout(20) }), { any: true })
+})
+
+test('closing lets what waits go out, and closed sockets settle what never can', async (t) => {
+  const receiver = await bound(t)
+  const sender = UnixDatagram.unbound()
+  const { sent, waiting } = await fill(sender, { to: receiver.address })
+  const closing = sender.close()
+  t.false(await isSettled(closing))
+  t.throws(() => sender.send('late', { to: receiver.address }), { code: 'ERR_SOCKET_CLOSED' })
+  for (let index = 0; index <= sent; index++) t.is(await text(receiver), `fill ${index}`)
+  await Promise.all([waiting, closing])
+  await sender.closed
+})
+
+test('a waiting send keeps the process alive until it is sent, unless unreferenced', async (t) => {
+  const receiver = await bound(t)
+  const name = JSON.stringify(receiver.address.abstract.toString())
+  const program = (extra) => `
+    import { UnixDatagram } from 'nearwire'
+    const socket = UnixDatagram.unbound()
+    ${extra}
+    for (let index = 0; index < 30; index++) socket.send(String(index), { to: { abstract: ${name} } })
+  `
+  const running = ran(t, program(''))
+  for (let index = 0; index < 30; index++) t.is(await text(receiver), `${index}`)
+  t.is((await running).code, 0)
+})
+
+test('a receiver in C that takes its time gets everything from many senders', async (t) => {
+  const name = abstractName()
+  const server = await startPeer(t, 'c', ['datagram', 'server', `@${name}`, 'pause', 'receive-messages:400x64'])
+  await server.result('pause')
+  const sender = unbound(t)
+  const { numberedMessage } = await import('./helpers/peers.mjs')
+  for (let index = 0; index < 400; index++) void sender.send(numberedMessage(64, index), { to: { abstract: name } })
+  const flushed = sender.flush()
+  t.false(await isSettled(flushed))
+  server.resume()
+  t.like(await server.result('receive-messages'), { messages: 400, intact: true })
+  await flushed
+  await until(() => true)
+})
