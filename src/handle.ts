@@ -89,6 +89,15 @@ export abstract class Handle<N extends NativeHandle = NativeHandle> implements C
     return this.#closing ??= this.#close()
   }
 
+  /** @internal Closes without waiting for what was sent; whoever waits for that is told. */
+  abandon(): Promise<void> {
+    if (this.#open) {
+      this.native.close()
+      this.#end()
+    }
+    return this.close()
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

@@ -57,7 +57,8 @@ export class UnixDuplex extends Duplex {
 
   override _destroy(error: Error | null, callback: Callback): void {
     clearTimeout(this.#timer)
-    this.#stream.close().then(() => callback(error), callback)
+    // What was written and ended is in the kernel by now; what is destroyed before that does not wait for the peer.
+    this.#stream.abandon().then(() => callback(error), callback)
   }
 
   get remoteAddress(): UnixAddress {

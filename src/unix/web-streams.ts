@@ -30,8 +30,10 @@ export function readableOf(stream: UnixStream): ReadableStream<Uint8Array> {
 
 export function writableOf(stream: UnixStream): WritableStream<Uint8Array> {
   return new WritableStream({
-    write: (chunk) => stream.write(chunk),
+    // The sink's abort() only comes after the write in flight, which may wait for the peer for ever.
+    // (@types/node does not know the controller's signal yet.)
+    write: (chunk, controller) => stream.write(chunk, { signal: (controller as unknown as { signal: AbortSignal }).signal }),
     close: () => stream.shutdown('write'),
-    abort: () => stream.close(),
+    abort: () => stream.abandon(),
   })
 }
