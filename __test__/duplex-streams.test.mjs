@@ -108,6 +108,8 @@ test('pipeline, with a slow and transforming middle, in both directions at once'
   const { client, server } = await connection(t)
   const there = client.toDuplex()
   const here = server.toDuplex()
+  // Otherwise the end of one direction is, as with net.Socket, the end of the other.
+  here.allowHalfOpen = true
   const slow = () => new Transform({
     highWaterMark: 1000,
     transform(chunk, _encoding, callback) { setImmediate(callback, null, chunk) },
