@@ -8,7 +8,7 @@ use std::rc::{Rc, Weak};
 
 use napi::bindgen_prelude::{Uint8ArraySlice, Uint32Array};
 use napi_derive::napi;
-use nearwire_unix::{Ancillary, AncillarySpace, Placed, ReceiveBatch, ReceiveFlags};
+use nearwire_unix::{Ancillary, AncillarySpace, Kind, Placed, ReceiveBatch, ReceiveFlags};
 use rustix::io::Errno;
 
 use crate::failure::count;
@@ -153,6 +153,7 @@ impl Scratch {
             self.owner = Rc::downgrade(inner);
             return Ok(0);
         }
+        let names = inner.with(|socket| Ok(socket.kind() == Kind::Datagram))?;
         let (mut count, mut used) = (0, start);
         while count < rows_there_are && self.next < self.batch.messages().len() {
             let placed = self.batch.messages()[self.next];
@@ -162,12 +163,11 @@ impl Scratch {
             room[..direct].copy_from_slice(&self.slots[placed.offset..placed.offset + direct]);
             room[direct..].copy_from_slice(&self.batch.overflow(self.next)[..length - direct]);
             let row = &mut rows[count * COLUMNS..(count + 1) * COLUMNS];
-            let from = self.batch.from(self.next);
             let ancillary = std::mem::take(self.batch.ancillary(self.next));
             row[..3].copy_from_slice(&[used as u32, length as u32, placed.full_length as u32]);
             row[3] = flags(placed.truncated || length < placed.full_length, placed);
-            row[5] =
-                if from == nearwire_unix::Address::Unnamed { 0 } else { inner.with_messages(|all| all.number(from)) };
+            // On a connection the kernel tells the peer's name, which a takeover may have left a temporary one.
+            row[5] = if names { inner.with_messages(|all| all.number(self.batch.from(self.next))) } else { 0 };
             describe(row, ancillary, inner);
             used += length;
             count += 1;
