@@ -135,6 +135,8 @@ export declare class UnixMany {
   modify(fd: number, readable: boolean, writable: boolean): Failure | null
   /** Takes a descriptor out. */
   remove(fd: number): Failure | null
+  /** Empties the set, of what cannot be taken out, too. */
+  renew(): Failure | null
   /**
    * Those that are ready, two numbers each: the token, and what it is ready for (1 reading, 2 writing, 4 hung up, 8 an
    * error). About `most` of them. Or a negated errno, and after `-EAGAIN` the reading token.
@@ -274,6 +276,9 @@ export declare class UnixSocket {
 
 /** Adds seals. */
 export declare function addSeals(fd: number, seals: number): Failure | null
+
+/** Closes a descriptor that nobody owns. */
+export declare function closeFd(fd: number): Failure | null
 
 /** Closes the descriptor on exec from now on. */
 export declare function closeOnExec(fd: number): Failure | null

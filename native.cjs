@@ -845,6 +845,7 @@ module.exports.UnixProbe = nativeBinding.UnixProbe
 module.exports.UnixReceiver = nativeBinding.UnixReceiver
 module.exports.UnixSocket = nativeBinding.UnixSocket
 module.exports.addSeals = nativeBinding.addSeals
+module.exports.closeFd = nativeBinding.closeFd
 module.exports.closeOnExec = nativeBinding.closeOnExec
 module.exports.connectVsock = nativeBinding.connectVsock
 module.exports.createMemfd = nativeBinding.createMemfd

@@ -44,6 +44,7 @@ export abstract class Handle<N extends NativeHandle = NativeHandle> implements C
   #open = true
   #closing: Promise<void> | undefined
   #closed: { promise: Promise<void>, resolve: () => void } | undefined
+  #whenGone: Set<() => void> | undefined
 
   /** @internal */
   protected constructor(native: N, slot: number) {
@@ -126,6 +127,13 @@ export abstract class Handle<N extends NativeHandle = NativeHandle> implements C
     return fd
   }
 
+  /** @internal Has `callback` called when the descriptor is gone; answers how to take that back. */
+  whenGone(callback: () => void): () => void {
+    const callbacks = this.#whenGone ??= new Set()
+    callbacks.add(callback)
+    return () => callbacks.delete(callback)
+  }
+
   /** @internal */
   onReadable(): void {
     this.reads.retry()
@@ -179,6 +187,7 @@ export abstract class Handle<N extends NativeHandle = NativeHandle> implements C
     this.reads.end(() => this.closedError('close'))
     this.#writes?.end(() => this.closedError('close'))
     this.afterEnd()
+    this.#whenGone?.forEach((tell) => tell())
     this.#closed?.resolve()
   }
 

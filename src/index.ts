@@ -15,3 +15,12 @@ export type { Peer } from './unix/peer.js'
 export { UnixSeqpacketListener } from './unix/seqpacket-listener.js'
 export { UnixSeqpacket } from './unix/seqpacket.js'
 export { type StreamMessage, UnixStream } from './unix/stream.js'
+export { DescriptorFile } from './unix/descriptor-file.js'
+export {
+  type AnyUnixSocket, closeDescriptor, describe, type Description, netServerFromFd, netSocketFromFd, type SocketDescription,
+  socketFromFd,
+} from './unix/descriptors.js'
+export { type Features, features } from './unix/features.js'
+export { addSeals, createMemfd, memoryFromFd, type Seal, sealsOf } from './unix/memory.js'
+export type { SocketOptions } from './unix/options.js'
+export { type Interest, type Ready, waitAny, type WaitEntry, type WaitOptions, WaitSet, type WaitTarget } from './unix/wait-any.js'

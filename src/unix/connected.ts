@@ -7,6 +7,7 @@ import { type Native, native } from '../native.js'
 import { decodeAddress, type EncodedAddress, type UnixAddress } from './address.js'
 import type { ConnectedType } from './connect.js'
 import { errnoError, failure, unwrap } from './failures.js'
+import { SocketOptions } from './options.js'
 import { type Peer, peerOf } from './peer.js'
 
 const EPIPE = 32
@@ -33,6 +34,11 @@ export abstract class Connected extends Handle<Native.UnixSocket> {
   get remoteAddress(): UnixAddress {
     this.assertOpen('getpeername')
     return decodeAddress(this.#remote ?? unwrap(this.native.remoteAddress()))
+  }
+
+  /** Socket options, by the names of socket(7) and unix(7). */
+  get options(): SocketOptions {
+    return new SocketOptions(this)
   }
 
   /** Who is at the other end, or null where the kernel knows nobody. Asked for once, and remembered. */

@@ -11,6 +11,7 @@ import { adoptSocket, type Opened, openPair } from './connected.js'
 import { failure, unwrap } from './failures.js'
 import { takeoverNumber } from './listening.js'
 import { type Beside, MessageOutgoing } from './message-outgoing.js'
+import { SocketOptions } from './options.js'
 import { Incoming, type ReceivedBatch, type ReceivedMessage, type ReceiveMessageOptions } from './messages.js'
 
 const SOCK_DGRAM = 2
@@ -119,6 +120,11 @@ export class UnixDatagram extends Handle<Native.UnixSocket> implements AsyncIter
   get address(): UnixAddress {
     this.assertOpen('getsockname')
     return decodeAddress(unwrap(this.native.localAddress()))
+  }
+
+  /** Socket options, by the names of socket(7) and unix(7). */
+  get options(): SocketOptions {
+    return new SocketOptions(this)
   }
 
   /** Where the socket is connected, or null. */

@@ -10,6 +10,7 @@ import { decodeAddress, encodeAddress, type EncodedAddress, type UnixAddress, ty
 import { receiveOptions, type ReceiveOptions } from './ancillary.js'
 import type { ConnectedType } from './connect.js'
 import { errnoError, unwrap } from './failures.js'
+import { SocketOptions } from './options.js'
 
 /** Accepted sockets inherit what is said about receiving. */
 /** How to listen. */
@@ -108,6 +109,11 @@ export abstract class Listening<S> extends Handle<Native.UnixListener> implement
 
   /** @internal */
   protected abstract wrap(native: Native.UnixSocket, slot: number): S
+
+  /** Socket options, by the names of socket(7) and unix(7). */
+  get options(): SocketOptions {
+    return new SocketOptions(this)
+  }
 
   /**
    * The next connection.

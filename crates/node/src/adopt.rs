@@ -27,9 +27,10 @@ fn explained(errno: Errno, detail: String) -> Error {
     Error { errno, syscall: "getsockopt", detail: Some(detail) }
 }
 
-/// The descriptor for the length of one call, if there is such a descriptor at all.
-pub(crate) fn borrowed<'a>(fd: RawFd) -> Result<BorrowedFd<'a>, Error> {
-    let closed = || explained(Errno::BADF, format!("there is no open descriptor {fd}"));
+/// The descriptor for the length of one call, if there is such a descriptor at all; `syscall` is what it is for.
+pub(crate) fn borrowed<'a>(fd: RawFd, syscall: &'static str) -> Result<BorrowedFd<'a>, Error> {
+    let detail = || Some(format!("there is no open descriptor {fd}"));
+    let closed = || Error { errno: Errno::BADF, syscall, detail: detail() };
     if fd < 0 {
         return Err(closed());
     }
@@ -41,7 +42,7 @@ pub(crate) fn borrowed<'a>(fd: RawFd) -> Result<BorrowedFd<'a>, Error> {
 
 /// The descriptor as an owned one, if there is such a descriptor at all.
 fn owned(fd: RawFd) -> Result<OwnedFd, Error> {
-    borrowed(fd)?;
+    borrowed(fd, "getsockopt")?;
     // SAFETY: it is open, and JavaScript hands it over: `fromFd()` documents that it is the socket's from then on.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

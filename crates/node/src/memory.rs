@@ -31,7 +31,7 @@ pub fn create_memfd(name: String) -> Either<i32, Failure> {
 /// The seals of a file, `F_SEAL_*` of `fcntl(2)`; -1 for one that cannot have any.
 #[napi]
 pub fn get_seals(fd: i32) -> i32 {
-    let seals = borrowed(fd).ok().and_then(|fd| rustix::fs::fcntl_get_seals(fd).ok());
+    let seals = borrowed(fd, "fcntl").ok().and_then(|fd| rustix::fs::fcntl_get_seals(fd).ok());
     seals.and_then(|seals| i32::try_from(seals.bits()).ok()).unwrap_or(-1)
 }
 
@@ -41,7 +41,7 @@ pub fn add_seals(fd: i32, seals: u32) -> Option<Failure> {
     let add = |fd: BorrowedFd<'_>| {
         rustix::fs::fcntl_add_seals(fd, SealFlags::from_bits_retain(seals)).map_err(|errno| error(errno, "fcntl", None))
     };
-    borrowed(fd).and_then(add).err().map(Failure::from)
+    borrowed(fd, "fcntl").and_then(add).err().map(Failure::from)
 }
 
 /// Maps the first `length` bytes of a file that cannot shrink. `shared`: what is written goes to the file, and what
@@ -54,7 +54,7 @@ pub fn map_memory<'env>(
     length: i64,
     shared: bool,
 ) -> napi::Result<Either<ArrayBuffer<'env>, Failure>> {
-    let mapping = match borrowed(fd).and_then(|fd| Mapping::new(fd, length, shared)) {
+    let mapping = match borrowed(fd, "mmap").and_then(|fd| Mapping::new(fd, length, shared)) {
         Ok(mapping) => mapping,
         Err(error) => return Ok(Either::B(error.into())),
     };

@@ -1,6 +1,6 @@
 //! Socket options of any descriptor, by the names that the man pages give them.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use napi::Either;
 use napi_derive::napi;
@@ -39,7 +39,7 @@ pub fn unix_features() -> Either<UnixFeatures, Failure> {
 /// The value of an option, or of an `ioctl(2)` that tells a queue's length.
 #[napi]
 pub fn get_socket_option(fd: i32, name: String) -> Either<i32, Failure> {
-    match borrowed(fd).and_then(|fd| get(Options::of(fd), &name)) {
+    match borrowed(fd, "getsockopt").and_then(|fd| get(Options::of(fd), &name)) {
         Ok(value) => Either::A(value),
         Err(error) => Either::B(error.into()),
     }
@@ -48,13 +48,13 @@ pub fn get_socket_option(fd: i32, name: String) -> Either<i32, Failure> {
 /// Sets an option; one that is on or off takes 1 or 0.
 #[napi]
 pub fn set_socket_option(fd: i32, name: String, value: i32) -> Option<Failure> {
-    borrowed(fd).and_then(|fd| set(Options::of(fd), &name, value)).err().map(Failure::from)
+    borrowed(fd, "setsockopt").and_then(|fd| set(Options::of(fd), &name, value)).err().map(Failure::from)
 }
 
 /// Whether `getpeername(2)` knows a peer, whatever the address family.
 #[napi]
 pub fn has_peer(fd: i32) -> bool {
-    borrowed(fd).is_ok_and(|fd: BorrowedFd<'_>| rustix::net::getpeername(fd).is_ok())
+    borrowed(fd, "getpeername").is_ok_and(|fd: BorrowedFd<'_>| rustix::net::getpeername(fd).is_ok())
 }
 
 /// Closes the descriptor on exec from now on.
@@ -63,7 +63,17 @@ pub fn close_on_exec(fd: i32) -> Option<Failure> {
     let set = |fd: BorrowedFd<'_>| {
         rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC).map_err(|errno| error(errno, "fcntl", None))
     };
-    borrowed(fd).and_then(set).err().map(Failure::from)
+    borrowed(fd, "fcntl").and_then(set).err().map(Failure::from)
+}
+
+/// Closes a descriptor that nobody owns.
+#[napi]
+pub fn close_fd(fd: i32) -> Option<Failure> {
+    let close = |fd: BorrowedFd<'_>| {
+        // SAFETY: it is open, and JavaScript gives it up by this call.
+        unsafe { rustix::io::try_close(fd.as_raw_fd()) }.map_err(|errno| error(errno, "close", None))
+    };
+    borrowed(fd, "close").and_then(close).err().map(Failure::from)
 }
 
 fn get(options: Options<'_>, name: &str) -> Result<i32> {
@@ -76,7 +86,6 @@ fn get(options: Options<'_>, name: &str) -> Result<i32> {
         "SO_PASSSEC" => options.pass_security().map(i32::from),
         "SO_PASSRIGHTS" => options.pass_rights().map(i32::from),
         "SO_PEEK_OFF" => options.peek_offset(),
-        "SO_TIMESTAMPNS" => options.timestamps().map(i32::from),
         "SO_DOMAIN" => options.domain(),
         "SO_TYPE" => options.socket_type(),
         "SO_PROTOCOL" => options.protocol(),
@@ -96,7 +105,6 @@ fn set(options: Options<'_>, name: &str, value: i32) -> Result<()> {
         "SO_PASSSEC" => options.set_pass_security(value != 0),
         "SO_PASSRIGHTS" => options.set_pass_rights(value != 0),
         "SO_PEEK_OFF" => options.set_peek_offset(value),
-        "SO_TIMESTAMPNS" => options.set_timestamps(value != 0),
         _ => Err(unknown("setsockopt", name)),
     }
 }

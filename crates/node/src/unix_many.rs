@@ -92,6 +92,22 @@ impl UnixMany {
         self.change(fd, Many::remove)
     }
 
+    /// Empties the set, of what cannot be taken out, too.
+    #[napi]
+    pub fn renew(&self) -> Option<Failure> {
+        let mut many = self.inner.many.borrow_mut();
+        let renewed = many.as_ref().and_then(|_| self.inner.event_loop.with_driver(|_| Many::new()));
+        match renewed {
+            Some(Ok(renewed)) => {
+                let old = many.replace(renewed);
+                self.inner.event_loop.with_driver(|_| drop(old));
+                None
+            }
+            Some(Err(error)) => Some(error.into()),
+            None => Some(Failure::closed("epoll_create1")),
+        }
+    }
+
     /// Those that are ready, two numbers each: the token, and what it is ready for (1 reading, 2 writing, 4 hung up, 8 an
     /// error). About `most` of them. Or a negated errno, and after `-EAGAIN` the reading token.
     #[napi]
@@ -144,7 +160,7 @@ impl UnixMany {
         change: impl FnOnce(&mut Many, BorrowedFd<'_>) -> nearwire_unix::Result<()>,
     ) -> Option<Failure> {
         match self.inner.many.borrow_mut().as_mut() {
-            Some(many) => borrowed(fd).and_then(|fd| change(many, fd)).err().map(Failure::from),
+            Some(many) => borrowed(fd, "epoll_ctl").and_then(|fd| change(many, fd)).err().map(Failure::from),
             None => Some(Failure::closed("epoll_ctl")),
         }
     }

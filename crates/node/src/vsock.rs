@@ -68,7 +68,7 @@ pub fn connect_vsock(kind_number: Option<i32>, cid: u32, port: u32) -> Either<Vs
 /// Why connecting failed, if it did (`SO_ERROR`).
 #[napi]
 pub fn vsock_failure(fd: i32) -> Option<Failure> {
-    match borrowed(fd).map(rustix::net::sockopt::socket_error) {
+    match borrowed(fd, "connect").map(rustix::net::sockopt::socket_error) {
         Ok(Ok(Ok(()))) => None,
         Ok(Ok(Err(errno)) | Err(errno)) => Some(failed("connect")(errno).into()),
         Err(error) => Some(error.into()),
@@ -79,7 +79,7 @@ pub fn vsock_failure(fd: i32) -> Option<Failure> {
 #[napi]
 pub fn shutdown_vsock(fd: i32) -> Option<Failure> {
     let end = |fd| rustix::net::shutdown(fd, Shutdown::Write).map_err(failed("shutdown"));
-    borrowed(fd).and_then(end).err().map(Failure::from)
+    borrowed(fd, "shutdown").and_then(end).err().map(Failure::from)
 }
 
 fn open(kinds: &[SocketType]) -> nearwire_unix::Result<(OwnedFd, SocketType)> {

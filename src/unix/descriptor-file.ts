@@ -1,0 +1,247 @@
+// Reading and writing through a descriptor that Node did not open, and cannot make a FileHandle of.
+
+import { fstat, read, type Stats, write } from 'node:fs'
+import { Readable, Writable } from 'node:stream'
+
+import * as check from '../arguments.js'
+import { closedError, SocketError } from '../errors.js'
+import { closeDescriptor, statOf, system } from './descriptors.js'
+import { waitAny } from './wait-any.js'
+
+const CHUNK = 64 * 1024
+/** What a pipe that says it is writable takes without blocking (`PIPE_BUF` of pipe(7)). */
+const PIPE_CHUNK = 4096
+const EAGAIN = 11
+const EFBIG = 27
+const DEFAULT_MAX_LENGTH = 1024 ** 3
+
+/** Closes the descriptors of objects that nobody can reach any more. */
+const lost = new FinalizationRegistry<number>((fd) => {
+  try {
+    closeDescriptor(fd)
+  } catch {
+    return
+  }
+  process.emitWarning(`a DescriptorFile was never closed; descriptor ${fd} was closed when it was collected`)
+})
+
+/**
+ * A file, a pipe or a device behind a descriptor that came from elsewhere: what a `FileHandle` of node:fs/promises is for
+ * one that Node opened. Pipes and devices are waited for with epoll, so that a silent one does not occupy one of Node's
+ * threads.
+ *
+ * The position of a file is shared with everybody who has the same open file, its sender for one. `readAll()` and
+ * iteration therefore begin at its front and leave that position alone.
+ */
+export class DescriptorFile implements AsyncIterable<Buffer>, AsyncDisposable {
+  readonly #fd: number
+  readonly #waits: boolean
+  readonly #closing = new AbortController()
+  #pending = 0
+  #idle: (() => void) | undefined
+  #closed: Promise<void> | undefined
+  #detached = false
+
+  private constructor(fd: number, waits: boolean) {
+    this.#fd = fd
+    this.#waits = waits
+    lost.register(this, fd, this)
+  }
+
+  /**
+   * Takes a descriptor over, which is this object's from then on. For sockets there is `socketFromFd()`.
+   * Errors: `EBADF`; `EINVAL` for a socket.
+   */
+  static fromFd(fd: number): DescriptorFile {
+    const stats = statOf(fd)
+    if (stats.isSocket()) {
+      throw new SocketError({ errno: 22, syscall: 'fstat', explanation: 'the descriptor is a socket: use socketFromFd()' })
+    }
+    return new DescriptorFile(fd, !stats.isFile() && !stats.isDirectory() && !stats.isBlockDevice())
+  }
+
+  /** The descriptor, or -1 once it is closed or given up. */
+  get fd(): number {
+    return this.#detached || this.#closed !== undefined ? -1 : this.#fd
+  }
+
+  /**
+   * Reads into `into`; answers how many bytes, 0 at the end. `position`: where in the file; default: the file's own, which
+   * moves by that.
+   *
+   * Errors: those of read(2); `ERR_SOCKET_CLOSED`; the signal's reason, while nothing is there yet.
+   */
+  async read(into: Uint8Array, options?: { position?: number, signal?: AbortSignal }): Promise<number> {
+    if (!(into instanceof Uint8Array)) throw check.invalidType('into', into, 'a Uint8Array')
+    if (into.length === 0) throw check.invalidValue('into', into, 'an array with room for at least one byte')
+    const position = place(options?.position)
+    const signal = check.signal('options.signal', options?.signal)
+    signal?.throwIfAborted()
+    return this.#run('read', signal, false, (done) => read(this.#fd, into, 0, into.length, position, done))
+  }
+
+  /**
+   * Writes all of `data`, at `position` or where the file stands.
+   * Errors: those of write(2); `ERR_SOCKET_CLOSED`; the signal's reason, before the first byte.
+   */
+  async write(data: Uint8Array | string, options?: { position?: number, signal?: AbortSignal }): Promise<void> {
+    const bytes = check.bytes('data', data)
+    const start = place(options?.position)
+    const signal = check.signal('options.signal', options?.signal)
+    signal?.throwIfAborted()
+    for (let at = 0; at < bytes.length;) {
+      const length = Math.min(bytes.length - at, this.#waits ? PIPE_CHUNK : bytes.length)
+      const position = start === null ? null : start + at
+      at += await this.#run('write', at === 0 ? signal : undefined, true,
+        (done) => write(this.#fd, bytes, at, length, position, done))
+    }
+  }
+
+  /**
+   * Everything: a file from its front, a pipe until its end.
+   * Errors: `EFBIG` (more than `maxLength` bytes; default 1 GiB), those of `read()`.
+   */
+  async readAll(options?: { maxLength?: number, signal?: AbortSignal }): Promise<Buffer> {
+    const given = check.options('options', options)
+    const maxLength = check.integer('options.maxLength', given.maxLength ?? DEFAULT_MAX_LENGTH, 0, Number.MAX_SAFE_INTEGER)
+    const chunks: Buffer[] = []
+    let length = 0
+    for await (const chunk of this.#chunks(given.signal)) {
+      length += chunk.length
+      if (length > maxLength) {
+        throw new SocketError({ errno: EFBIG, syscall: 'read', explanation: `there is more than maxLength: ${maxLength} bytes` })
+      }
+      chunks.push(chunk)
+    }
+    return Buffer.concat(chunks, length)
+  }
+
+  /** Size, times, type (fstat(2)). */
+  stat(): Promise<Stats> {
+    return this.#settled<Stats>('fstat', (done) => fstat(this.#fd, done))
+  }
+
+  /** What is there, in pieces: a file from its front, a pipe until its end. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
+    return this.#chunks()
+  }
+
+  /** A `node:stream` of what iteration gives. Destroying it closes the descriptor unless told otherwise. */
+  createReadStream(options?: { autoClose?: boolean }): Readable {
+    const autoClose = check.bool('options.autoClose', check.options('options', options).autoClose ?? true)
+    const stream = Readable.from(this.#chunks(), { objectMode: false })
+    if (autoClose) stream.once('close', () => void this.close())
+    return stream
+  }
+
+  /** A `node:stream` that writes where the file stands. Its end closes the descriptor unless told otherwise. */
+  createWriteStream(options?: { autoClose?: boolean }): Writable {
+    const autoClose = check.bool('options.autoClose', check.options('options', options).autoClose ?? true)
+    const stream = new Writable({
+      write: async (chunk: Buffer, _encoding, done) => {
+        try {
+          await this.write(chunk)
+        } catch (error) {
+          done(error as Error)
+          return
+        }
+        done()
+      },
+    })
+    if (autoClose) stream.once('close', () => void this.close())
+    return stream
+  }
+
+  /** Closes the descriptor once the operations that are under way are over; those that wait reject. */
+  close(): Promise<void> {
+    return this.#closed ??= this.#close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** Gives the descriptor up and answers it. Errors: `EBUSY` while an operation is under way. */
+  detach(): number {
+    this.#assertOpen('detach')
+    if (this.#pending > 0) {
+      throw new SocketError({ errno: 16, syscall: 'detach', explanation: 'an operation on this file is under way' })
+    }
+    this.#detached = true
+    lost.unregister(this)
+    return this.#fd
+  }
+
+  async #close(): Promise<void> {
+    if (this.#detached) return
+    lost.unregister(this)
+    this.#closing.abort(closedError('close', 'file'))
+    if (this.#pending > 0) await new Promise<void>((resolve) => { this.#idle = resolve })
+    closeDescriptor(this.#fd)
+  }
+
+  async *#chunks(signal?: AbortSignal): AsyncGenerator<Buffer, void, undefined> {
+    for (let position = 0; ;) {
+      const chunk = Buffer.allocUnsafeSlow(CHUNK)
+      const where = this.#waits ? {} : { position }
+      const count = await this.read(chunk, signal === undefined ? where : { ...where, signal })
+      if (count === 0) return
+      position += count
+      yield chunk.subarray(0, count)
+    }
+  }
+
+  /** Waits until it will not block, where it could, and does it. */
+  async #run(
+    syscall: string, signal: AbortSignal | undefined, writable: boolean, call: (done: Done<number>) => void,
+  ): Promise<number> {
+    for (;;) {
+      this.#assertOpen(syscall)
+      if (this.#waits) await this.#wait(signal, writable)
+      try {
+        return await this.#settled(syscall, call)
+      } catch (error) {
+        // Somebody else was faster, on a descriptor that does not block.
+        if (!this.#waits || (error as SocketError).errno !== EAGAIN) throw error
+      }
+    }
+  }
+
+  async #wait(signal: AbortSignal | undefined, writable: boolean): Promise<void> {
+    const closing = this.#closing.signal
+    this.#pending++
+    try {
+      await waitAny([{ target: this.#fd, readable: !writable, writable }], {
+        signal: signal === undefined ? closing : AbortSignal.any([closing, signal]),
+      })
+    } finally {
+      this.#over()
+    }
+  }
+
+  #settled<T>(syscall: string, call: (done: Done<T>) => void): Promise<T> {
+    this.#assertOpen(syscall)
+    this.#pending++
+    return new Promise<T>((resolve, reject) => {
+      call((error, value) => {
+        this.#over()
+        if (error) reject(system(error, syscall))
+        else resolve(value)
+      })
+    })
+  }
+
+  #over(): void {
+    if (--this.#pending === 0) this.#idle?.()
+  }
+
+  #assertOpen(syscall: string): void {
+    if (this.fd < 0) throw closedError(syscall, 'file')
+  }
+}
+
+type Done<T> = (error: NodeJS.ErrnoException | null, value: T) => void
+
+function place(position: unknown): number | null {
+  return position === undefined ? null : check.integer('options.position', position, 0, Number.MAX_SAFE_INTEGER)
+}
