@@ -31,7 +31,7 @@ export function errnoError(negated: number, syscall: string, address?: EncodedAd
 
 /** Whether a connection is over, rather than one message refused. */
 export function isTheEnd({ code }: SocketError): boolean {
-  return ['EPIPE', 'ECONNRESET', 'ENOTCONN', 'ECONNREFUSED', 'EBADF'].includes(code)
+  return ['EPIPE', 'ECONNRESET', 'ENOTCONN', 'ECONNREFUSED'].includes(code)
 }
 
 function explain(code: string, syscall: string, address: EncodedAddress | undefined): string | undefined {
