@@ -7,6 +7,7 @@ import http2 from 'node:http2'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import tls from 'node:tls'
+import { callbackify } from 'node:util'
 import { Client, Pool, request as undiciRequest } from 'undici'
 import { Redis } from 'ioredis'
 import { UnixStream } from 'nearwire'
@@ -25,6 +26,9 @@ async function serve(t, serveOne, make = (stream) => stream.toDuplex()) {
 async function body(response) {
   return Buffer.concat(await collect(response))
 }
+
+/** Connects for whoever wants a callback. */
+const connectTo = (address) => callbackify(async () => (await UnixStream.connect(address)).toDuplex())
 
 /** One request through Node's http client over a socket of ours. */
 async function get(address, options = {}, make = (stream) => stream.toDuplex()) {
@@ -89,7 +93,7 @@ test('an http agent of ours keeps connections alive', async (t) => {
   })
   class Agent extends http.Agent {
     createConnection(_options, callback) {
-      UnixStream.connect(address).then((stream) => callback(null, stream.toDuplex()), callback)
+      connectTo(address)(callback)
     }
   }
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
@@ -164,9 +168,7 @@ test('undici, over its connect option', async (t) => {
     connections++
     server.emit('connection', socket)
   })
-  const connect = (_options, callback) => {
-    UnixStream.connect(address).then((stream) => callback(null, stream.toDuplex()), (error) => callback(error, null))
-  }
+  const connect = (_options, callback) => connectTo(address)(callback)
   const pool = new Pool('http://nearwire', { connect, connections: 2 })
   const bodies = await Promise.all(Array.from({ length: 20 }, async (_, index) => {
     const response = await undiciRequest(`http://nearwire/${index}`, { dispatcher: pool, method: 'POST', body: 'x'.repeat(index) })
@@ -182,9 +184,7 @@ test('undici, over its connect option', async (t) => {
 test('undici is told when the connection breaks', async (t) => {
   const address = await serve(t, (socket) => { socket.once('data', () => socket.destroy()) })
   const client = new Client('http://nearwire', {
-    connect: (_options, callback) => {
-      UnixStream.connect(address).then((stream) => callback(null, stream.toDuplex()), (error) => callback(error, null))
-    },
+    connect: (_options, callback) => connectTo(address)(callback),
   })
   await t.throwsAsync(client.request({ path: '/', method: 'GET' }))
   await client.destroy()

@@ -1,6 +1,6 @@
 // Messages arrive whole wherever the bytes are cut, for every framing.
 import test from 'ava'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { delimiter, lengthPrefix, UnixStream } from 'nearwire'
 import { collect, drop, pair, readAll } from './helpers/sockets.mjs'
 

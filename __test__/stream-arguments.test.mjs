@@ -1,7 +1,7 @@
 // Bad arguments: a TypeError or RangeError that names the argument, thrown before any system call.
 import test from 'ava'
 import { spawnSync } from 'node:child_process'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { delimiter, lengthPrefix, UnixListener, UnixStream } from 'nearwire'
 import { abstractName, pair, place, ran } from './helpers/sockets.mjs'
 
