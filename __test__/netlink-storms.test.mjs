@@ -135,7 +135,7 @@ test('twenty thousand requests at once, to a process that takes its time', async
       for (const request of datagram.messages()) held.push({ request, to: datagram.from })
       most = Math.max(most, held.length)
       if (held.length < 20) continue
-      for (const { request, to } of held.reverse()) await server.send(request, { to })
+      for (const { request, to } of held.toReversed()) await server.send(request, { to })
       held = []
       await turn()
     }

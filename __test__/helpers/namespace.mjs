@@ -96,7 +96,7 @@ function runner() {
       })
       await Promise.race([(async () => body(t))(), late]).catch(failed)
       clearTimeout(watch)
-      for (const teardown of teardowns.reverse()) await Promise.resolve().then(teardown).catch(failed)
+      for (const teardown of teardowns.toReversed()) await Promise.resolve().then(teardown).catch(failed)
       process.send(outcome)
     }
     for (const child of started) child.kill('SIGKILL')

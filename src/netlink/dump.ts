@@ -1,7 +1,8 @@
 import { SocketError } from '../errors.js'
 import { END } from '../iterate.js'
 import { buffers, COLUMNS, ERRNO, FLAGS, FROM, FULL_LENGTH, GROUP, LENGTH, messageLength, OFFSET, writeMessage } from './buffers.js'
-import { NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP } from './constants.js'
+import { readU16, readU32 } from './bytes.js'
+import { NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NLMSG_HDRLEN, NLMSG_MIN_TYPE, NLMSG_NOOP } from './constants.js'
 import { type DumpPool, type DumpSocket } from './dump-pool.js'
 import { NetlinkError, type NetlinkErrorDetails } from './error.js'
 import { asSent, type NetlinkWaitOptions, type Waiting } from './exchange.js'
@@ -338,11 +339,31 @@ class DumpRun {
       if (((table[at + FLAGS] as number) & ERRNO) !== 0) throw receiveError(table[at + FULL_LENGTH] as number)
       if (table[at + FROM] !== this.#source.peer || table[at + GROUP] !== 0) continue
       const start = table[at + OFFSET] as number
-      this.#walk(batch, new MessageCursor(batch.data, start, start + (table[at + LENGTH] as number)))
+      const end = start + (table[at + LENGTH] as number)
+      const rest = this.#ordinary(batch, start, end)
+      if (rest < end) this.#walk(batch, new MessageCursor(batch.data, rest, end))
     }
     if (this.#listing.until !== undefined && !this.#complete) this.#review(batch, this.#listing.until)
     this.#cost = 1 + Math.floor(batch.length / MESSAGES_A_REQUEST)
     return batch
+  }
+
+  /** Takes messages of the list as long as they are nothing else, which most datagrams are; answers where that ends. */
+  #ordinary(batch: NetlinkMessageBatch, start: number, end: number): number {
+    const { data } = batch
+    const sequence = this.#sequence
+    let allFlags = 0
+    let at = start
+    while (end - at >= NLMSG_HDRLEN) {
+      const length = readU32(data, at)
+      if (length < NLMSG_HDRLEN || length > end - at) break
+      if (readU16(data, at + 4) < NLMSG_MIN_TYPE || readU32(data, at + 8) !== sequence) break
+      allFlags |= readU16(data, at + 6)
+      batch.add(at)
+      at += (length + 3) & ~3
+    }
+    if ((allFlags & NLM_F_DUMP_INTR) !== 0) this.#interrupted = true
+    return at
   }
 
   #walk(batch: NetlinkMessageBatch, cursor: MessageCursor): void {

@@ -48,23 +48,28 @@ export function writeHeader(
   writeU32(bytes, at + 12, portId)
 }
 
-/** @throws TypeError, RangeError naming the field */
-export function checkMessage(message: NetlinkMessage, name: string): void {
+/** @throws TypeError, RangeError naming the field; `name` is only asked for then, for a batch has many messages */
+export function checkMessage(message: NetlinkMessage, name: () => string): void {
   if (typeof message !== 'object' || message === null) {
-    throw invalidType(name, message, 'a message: { type, flags, sequence, portId, payload }')
+    throw invalidType(name(), message, 'a message: { type, flags, sequence, portId, payload }')
   }
-  integer(`${name}.type`, message.type, 0, U16)
-  if (message.flags !== undefined) integer(`${name}.flags`, message.flags, 0, U16)
-  if (message.sequence !== undefined) integer(`${name}.sequence`, message.sequence, 0, U32)
-  if (message.portId !== undefined) integer(`${name}.portId`, message.portId, 0, U32)
-  if (!(message.payload instanceof Uint8Array)) throw invalidType(`${name}.payload`, message.payload, 'a Uint8Array')
-  if (message.payload.length > U32 - NLMSG_HDRLEN) {
+  const { type, flags = 0, sequence = 0, portId = 0, payload } = message
+  if (!fits(type, U16)) integer(`${name()}.type`, type, 0, U16)
+  if (!fits(flags, U16)) integer(`${name()}.flags`, flags, 0, U16)
+  if (!fits(sequence, U32)) integer(`${name()}.sequence`, sequence, 0, U32)
+  if (!fits(portId, U32)) integer(`${name()}.portId`, portId, 0, U32)
+  if (!(payload instanceof Uint8Array)) throw invalidType(`${name()}.payload`, payload, 'a Uint8Array')
+  if (payload.length > U32 - NLMSG_HDRLEN) {
     throw outOfRange(
-      `${name}.payload.length`,
-      message.payload.length,
+      `${name()}.payload.length`,
+      payload.length,
       `at most ${U32 - NLMSG_HDRLEN}, for nlmsg_len has 32 bits`,
     )
   }
+}
+
+function fits(value: unknown, most: number): boolean {
+  return typeof value === 'number' && value >= 0 && value <= most && Number.isInteger(value)
 }
 
 /**
@@ -82,7 +87,7 @@ export function encodeMessage(message: NetlinkMessage): Buffer {
 export function encodeMessages(messages: readonly NetlinkMessage[]): Buffer {
   let total = 0
   for (let i = 0; i < messages.length; i++) {
-    checkMessage(messages[i]!, messages.length === 1 ? 'message' : `messages[${i}]`)
+    checkMessage(messages[i]!, () => messages.length === 1 ? 'message' : `messages[${i}]`)
     total = align(total) + NLMSG_HDRLEN + messages[i]!.payload.length
   }
   const bytes = Buffer.allocUnsafe(total)

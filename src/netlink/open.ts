@@ -84,6 +84,8 @@ export function nativeOptions(options: Partial<NetlinkOpenOptions>): Native.Netl
     strictChecking: flag('strictChecking'),
     extAck: flag('extendedAck'),
     capAck: flag('cappedAck'),
+    // Packet information costs time on each datagram, and is for who joins groups.
+    packetInfo: false,
   }
 }
 

@@ -40,7 +40,7 @@ export class Request extends Exchange<ReceivedMessage[]> {
   #message: NetlinkMessage
   readonly #asking: Asking
   readonly #flags: number
-  readonly #answers: ReceivedMessage[] = []
+  #answers: ReceivedMessage[] | undefined
   #reviewed = 0
   #received = 0
   #interrupted = false
@@ -85,6 +85,7 @@ export class Request extends Exchange<ReceivedMessage[]> {
         explanation: `the answer is longer than the ${this.#asking.maxLength} bytes of options.maxLength`,
       })
     }
+    this.#answers ??= []
     this.#answers.push({ type, flags, sequence, portId, payload: copyBytes(bytes, payloadStart, payloadEnd) })
     if (this.#asking.until !== undefined || (flags & NLM_F_MULTI) !== 0) return
     if (!this.#asking.acknowledge || this.#asking.toProcess) this.settle()
@@ -96,12 +97,13 @@ export class Request extends Exchange<ReceivedMessage[]> {
 
   override review(): void {
     const { until } = this.#asking
-    if (until === undefined) return
+    const answers = this.#answers
+    if (until === undefined || answers === undefined) return
     try {
-      while (!this.done && this.#reviewed < this.#answers.length) {
-        if (!until(this.#answers[this.#reviewed++]!)) continue
+      while (!this.done && this.#reviewed < answers.length) {
+        if (!until(answers[this.#reviewed++]!)) continue
         // What came behind it in the same datagrams is not part of the answer.
-        this.#answers.length = this.#reviewed
+        answers.length = this.#reviewed
         this.settle()
       }
     } catch (error) {
@@ -115,7 +117,7 @@ export class Request extends Exchange<ReceivedMessage[]> {
   }
 
   protected value(): ReceivedMessage[] {
-    return this.#answers
+    return this.#answers ?? []
   }
 
   #acknowledged(cursor: MessageCursor): void {
