@@ -163,31 +163,19 @@ export declare class UnixProbe {
   close(): void
 }
 
-/** Takes messages off sockets; one for all sockets of an environment. */
+/** Where messages come in: a table, descriptors and room, shared by all sockets of an environment. */
 export declare class UnixReceiver {
   /**
    * `table` has a head and rows of twelve numbers. The head: rows after it, bytes used up to, whether the other side
    * ended after them, and the bytes of all messages together when they did not fit; whoever sees that must call again
    * at once with as much room; and whether the senders' numbers began anew. The rows: offset, length, full length, flags
    * (1 truncated, 2 something beside it is lost, 4 credentials, 8 a time), the number of what came beside it or 0,
-   * the number of the sender or 0, pid, uid, gid, and the time in nanoseconds since 1970, low and high half.
+   * the number of the sender or 0, pid, uid, gid, the time in nanoseconds since 1970, low and high half, and how many
+   * descriptors are handed over in `descriptors`: only of a message that comes alone.
+   *
+   * `descriptors` is also where those to be sent are.
    */
-  constructor(table: Uint32Array)
-  /**
-   * Takes at most `most` messages and puts them into `into`, one after the other from `start`, of each at most
-   * `longest` bytes. Answers how many; 0 at the end of a connection, or when they did not fit; or a negated
-   * errno: after `-EAGAIN` the reading token comes.
-   */
-  receive(socket: UnixSocket, into: Uint8Array, start: number, most: number, longest: number): number
-  /** Takes what a stream has, with what came beside it, into `into[start..end]`: one row. 0 at the end. */
-  receiveBytes(socket: UnixSocket, into: Uint8Array, start: number, end: number): number
-  /**
-   * Copies the next message without taking it, or its beginning; its descriptors stay with it. One row, or 0 at the
-   * end.
-   */
-  peek(socket: UnixSocket, into: Uint8Array, start: number, end: number): number
-  /** The size of the next message; 0 for an empty one and at the end. */
-  nextLength(socket: UnixSocket): number
+  constructor(table: Uint32Array, descriptors: Int32Array)
 }
 
 /**
@@ -208,10 +196,10 @@ export declare class UnixSocket {
   sendNow(data: Uint8Array): number
   /**
    * Sends one message, with what goes beside it, to `to` or to where the socket is connected: a count, `-EAGAIN`, or
-   * why not. The descriptors stay the caller's. On a stream, less than all of `data` may go out, and the descriptors
+   * why not. The first so many of the shared descriptors go with it; they stay the caller's. On a stream, less than all of `data` may go out, and the descriptors
    * are gone then. After `-EAGAIN` the writing token comes, unless there was a `to`.
    */
-  sendMessage(data: Uint8Array, to?: Uint8Array | undefined | null, fds?: Array<number> | undefined | null, credentials?: UnixCredentials | undefined | null): number | Failure
+  sendMessage(data: Uint8Array, to: Uint8Array | undefined | null, fds: number, credentials?: UnixCredentials | undefined | null): number | Failure
   /**
    * Sets up the outbox of messages: a buffer and a table of ends that JavaScript appends to, and
    * `[count, head, errno, turn]`. The first of the ends is 0.
@@ -239,6 +227,23 @@ export declare class UnixSocket {
   peerPidfd(): number | Failure | null
   /** The peer's security label. */
   peerSecurityLabel(): Buffer | Failure | null
+  /** Has messages of this socket go through what is shared: before the first is received, or sent with descriptors. */
+  attachReceiver(receiver: UnixReceiver): void
+  /**
+   * Takes at most `most` messages and puts them into `into`, one after the other from `start`, of each at most
+   * `longest` bytes. Answers how many; 0 at the end of a connection, or when they did not fit; or a negated errno:
+   * after `-EAGAIN` the reading token comes.
+   */
+  receiveMessages(into: Uint8Array, start: number, most: number, longest: number): number
+  /** Takes what a stream has, with what came beside it, into `into[start..end]`: one row. 0 at the end. */
+  receiveBytes(into: Uint8Array, start: number, end: number): number
+  /**
+   * Copies the next message without taking it, or its beginning; its descriptors stay with it. One row, or 0 at the
+   * end.
+   */
+  peekMessage(into: Uint8Array, start: number, end: number): number
+  /** The size of the next message; 0 for an empty one and at the end. */
+  nextLength(): number
   /** Two connected sockets of a kind. */
   static pair(eventLoop: EventLoop, kindNumber: number, leftSlot: number, rightSlot: number): Array<UnixSocket> | Failure
   /** Adopts a descriptor; on failure it stays the caller's, as it was. */

@@ -44,6 +44,7 @@ export interface ReceiveOptions {
 
 /** The most descriptors that one message carries (`SCM_MAX_FD`). */
 export const MOST_DESCRIPTORS = 253
+const MOST_DESCRIPTOR = 0x7fff_ffff
 const MOST_BYTES = 0x3fff_ffff
 const NONE: readonly number[] = Object.freeze([])
 const FLAGS = ['passCredentials', 'passPidfd', 'passSecurity', 'passRights', 'timestamps'] as const
@@ -101,7 +102,11 @@ export function descriptors(name: string, value: unknown): readonly number[] {
   if (value.length > MOST_DESCRIPTORS) {
     throw check.outOfRange(`${name}.length`, value.length, `at most ${MOST_DESCRIPTORS}, as many as one message carries`)
   }
-  value.forEach((fd, index) => check.descriptor(`${name}[${index}]`, fd))
+  for (let index = 0; index < value.length; index++) {
+    const fd: unknown = value[index]
+    // The name is written out only for a message: it would cost more than sending does.
+    if ((fd as number) >>> 0 !== fd || fd > MOST_DESCRIPTOR) check.descriptor(`${name}[${index}]`, fd)
+  }
   return value as number[]
 }
 

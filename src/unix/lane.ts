@@ -8,6 +8,7 @@ import type { EncodedAddress } from './address.js'
 import type { Credentials } from './ancillary.js'
 import { errnoError, failure, isTheEnd } from './failures.js'
 import { LARGEST_COALESCED, type MessageOutbox } from './message-outbox.js'
+import { sendMessage } from './messages.js'
 
 const EAGAIN = 11
 const LONGEST_PAUSE = 50
@@ -171,7 +172,7 @@ export class Lane implements Waiter {
         this.#refill()
         continue
       }
-      const outcome = this.#road.native.sendMessage(item.bytes, this.to, item.fds as number[], item.credentials)
+      const outcome = sendMessage(this.#road.native, item.bytes, this.to, item.fds, item.credentials)
       if (outcome === -EAGAIN) {
         this.block()
         continue

@@ -8,6 +8,7 @@ import type { Credentials } from './ancillary.js'
 import { errnoError, failure, isTheEnd } from './failures.js'
 import { Lane, type Road } from './lane.js'
 import { LARGEST_COALESCED, MessageOutbox } from './message-outbox.js'
+import { sendMessage } from './messages.js'
 
 const EAGAIN = 11
 const EMSGSIZE = 90
@@ -162,7 +163,7 @@ export class MessageOutgoing implements Road {
       lane.throwFailure()
     }
     if (lane.isEmpty && !lane.isBlocked) {
-      const outcome = this.native.sendMessage(bytes, lane.to, fds as number[], credentials)
+      const outcome = sendMessage(this.native, bytes, lane.to, fds, credentials)
       if (typeof outcome !== 'number') throw this.#note(failure(outcome, lane.to), lane)
       if (outcome !== -EAGAIN) return undefined
       lane.block()
@@ -289,7 +290,7 @@ export class MessageOutgoing implements Road {
       }
       if (outcome !== -EAGAIN) throw this.#note(this.#explained(outcome, bytes), lane)
     } else {
-      const outcome = this.native.sendMessage(bytes, lane.to)
+      const outcome = this.native.sendMessage(bytes, lane.to, 0)
       if (typeof outcome !== 'number') throw this.#note(failure(outcome, lane.to), lane)
       if (outcome >= 0) {
         this.outbox.noteFirst()

@@ -5,8 +5,8 @@ import { SocketError } from '../errors.js'
 import { END, iterate } from '../iterate.js'
 import { type Native, native } from '../native.js'
 import { WAIT, type Waits } from '../waits.js'
-import { decodeAddress, type UnixAddress } from './address.js'
-import type { Credentials } from './ancillary.js'
+import { decodeAddress, type EncodedAddress, type UnixAddress } from './address.js'
+import { type Credentials, MOST_DESCRIPTORS } from './ancillary.js'
 import { errnoError } from './failures.js'
 import { slab } from './slab.js'
 
@@ -62,6 +62,7 @@ const SENDER = 5
 const PID = 6
 const TIME_LOW = 9
 const TIME_HIGH = 10
+const DESCRIPTORS = 11
 
 const TRUNCATED = 1
 const ANCILLARY_TRUNCATED = 2
@@ -74,9 +75,22 @@ const NO_FDS: readonly number[] = Object.freeze([])
 
 // Messages are taken off one socket at a time on this thread, so all sockets share the memory that is filled natively.
 const table = new Uint32Array((1 + ROWS) * COLUMNS)
+const descriptors = new Int32Array(MOST_DESCRIPTORS)
 let shared: Native.UnixReceiver | undefined
-function receiver(): Native.UnixReceiver {
-  return shared ??= new native.UnixReceiver(table)
+
+/** Has a socket's messages go through the shared memory; before the first is received, or sent with descriptors. */
+export function attach(socket: Native.UnixSocket): void {
+  shared ??= new native.UnixReceiver(table, descriptors)
+  socket.attachReceiver(shared)
+}
+
+/** Sends one message with what goes beside it, at once. The socket must be attached. */
+export function sendMessage(
+  socket: Native.UnixSocket, bytes: Uint8Array, to: EncodedAddress | undefined, fds: readonly number[],
+  credentials: Credentials | undefined,
+): number | Native.Failure {
+  for (let index = 0; index < fds.length; index++) descriptors[index] = fds[index] as number
+  return socket.sendMessage(bytes, to, fds.length, credentials)
 }
 
 /** What one row of a table says. */
@@ -101,6 +115,9 @@ function toMessage(
   if ((flags & HAS_CREDENTIALS) !== 0) {
     message.credentials = { pid: rows[at + PID] as number, uid: rows[at + PID + 1] as number, gid: rows[at + PID + 2] as number }
   }
+  const count = rows[at + DESCRIPTORS] as number
+  // Of a message that came alone, the descriptors are here already.
+  if (count > 0) message.fds = Array.from(descriptors.subarray(0, count))
   if (rows[at + ANCILLARY] !== 0) claim(socket, rows[at + ANCILLARY] as number, message)
   return message
 }
@@ -228,6 +245,7 @@ export class Incoming {
   constructor(socket: Native.UnixSocket, source: Source, timestamps: boolean) {
     this.#socket = socket
     this.#source = source
+    attach(socket)
     this.#timestamps = timestamps
   }
 
@@ -310,13 +328,13 @@ export class Incoming {
   #peek(longest: number): ReceivedMessage | null | typeof WAIT {
     this.#source.assertReadable()
     if (this.#batch !== undefined) return cut(this.#batch.peek(this.#next), longest)
-    const length = receiver().nextLength(this.#socket)
+    const length = this.#socket.nextLength()
     if (length === -EAGAIN) return WAIT
     if (length < 0) throw errnoError(length, 'recvmsg')
     const room = Math.min(length, longest)
     slab.makeRoom(Math.max(room, 1))
     const { buffer, used } = slab
-    const count = receiver().peek(this.#socket, buffer, used, used + room)
+    const count = this.#socket.peekMessage(buffer, used, used + room)
     if (count === -EAGAIN) return WAIT
     if (count < 0) throw errnoError(count, 'recvmsg')
     if (count === 0) return null
@@ -351,7 +369,7 @@ export class Incoming {
   #fill(most: number, longest: number): number {
     for (;;) {
       slab.makeRoom(1)
-      const count = receiver().receive(this.#socket, slab.buffer, slab.used, most, longest)
+      const count = this.#socket.receiveMessages(slab.buffer, slab.used, most, longest)
       if (count < 0) {
         if (count === -EAGAIN) return count
         throw errnoError(count, 'recvmmsg')
@@ -391,7 +409,7 @@ function cut(message: ReceivedMessage, longest: number): ReceivedMessage {
 export function receiveBytes(socket: Native.UnixSocket, longest: number): ReceivedMessage | null | typeof WAIT {
   slab.makeRoom(Math.min(longest, 64 * 1024))
   const { buffer, used } = slab
-  const count = receiver().receiveBytes(socket, buffer, used, Math.min(buffer.length, used + longest))
+  const count = socket.receiveBytes(buffer, used, Math.min(buffer.length, used + longest))
   if (count === -EAGAIN) return WAIT
   if (count < 0) throw errnoError(count, 'recvmsg')
   if (count === 0) return null

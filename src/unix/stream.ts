@@ -14,7 +14,7 @@ import { UnixDuplex } from './duplex.js'
 import { errnoError, failure } from './failures.js'
 import { FramedStream } from './framed.js'
 import type { FramingOptions } from './framing.js'
-import { receiveBytes, type ReceivedMessage } from './messages.js'
+import { attach, receiveBytes, type ReceivedMessage, sendMessage } from './messages.js'
 import { Outgoing } from './outgoing.js'
 import { slab } from './slab.js'
 import { readableOf, writableOf } from './web-streams.js'
@@ -40,6 +40,7 @@ export interface StreamMessage {
 export class UnixStream extends Connected implements AsyncIterable<Buffer> {
   protected readonly kind = 'stream'
   #outgoing: Outgoing | undefined
+  #isAttached = false
   readonly #nextChunk = (): IteratorResult<Buffer, undefined> | typeof WAIT => this.#readChunk()
   #readable: ReadableStream<Uint8Array> | undefined
   #writable: WritableStream<Uint8Array> | undefined
@@ -154,27 +155,32 @@ export class UnixStream extends Connected implements AsyncIterable<Buffer> {
    * not one's own need a privilege), `ETOOMANYREFS` (too many are on their way), after which the stream is as before;
    * `EPIPE`, `ECONNRESET`, `ERR_SOCKET_CLOSED`; the signal's reason.
    */
-  async sendMessage(message: StreamMessage, options?: { signal?: AbortSignal }): Promise<number> {
-    if (typeof message !== 'object' || message === null) throw check.invalidType('message', message, 'an object')
-    const bytes = check.bytes('message.data', message.data)
-    const fds = descriptors('message.fds', message.fds) as number[]
+  sendMessage(message: StreamMessage, options?: { signal?: AbortSignal }): Promise<number> {
+    try {
+      if (typeof message !== 'object' || message === null) throw check.invalidType('message', message, 'an object')
+      const bytes = check.bytes('message.data', message.data)
+      const waiting = this.#sendWith(message, bytes, check.signal('options.signal', options?.signal))
+      return waiting === undefined ? Promise.resolve(bytes.length) : waiting.then(() => bytes.length)
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
+  }
+
+  #sendWith(message: StreamMessage, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> | undefined {
+    const fds = descriptors('message.fds', message.fds)
     const sender = credentials('message.credentials', message.credentials)
-    const signal = check.signal('options.signal', options?.signal)
     signal?.throwIfAborted()
     this.assertOpen('sendmsg')
-    if (fds.length === 0 && sender === undefined) {
-      await this.outgoing.write(bytes, signal)
-      return bytes.length
-    }
+    if (fds.length === 0 && sender === undefined) return this.outgoing.writeNow(bytes, signal)
     if (bytes.length === 0) {
       throw check.invalidValue('message.data', message.data, 'at least one byte: on a stream, descriptors and credentials travel with bytes')
     }
-    await this.outgoing.writeWith(bytes, () => {
-      const sent = this.native.sendMessage(bytes, undefined, fds, sender)
+    this.#attach()
+    return this.outgoing.writeWith(bytes, () => {
+      const sent = sendMessage(this.native, bytes, undefined, fds, sender)
       if (typeof sent === 'number') return sent
       throw failure(sent)
     }, signal)
-    return bytes.length
   }
 
   /**
@@ -190,12 +196,11 @@ export class UnixStream extends Connected implements AsyncIterable<Buffer> {
   receiveMessage(options?: { maxLength?: number, signal?: AbortSignal }): Promise<ReceivedMessage | null> {
     try {
       this.assertReadable()
+      this.#attach()
+      if (options === undefined) return this.reads.run(() => this.#receiveBytes(DEFAULT_LENGTH))
       const { maxLength = DEFAULT_LENGTH, signal } = check.options('options', options)
       const longest = check.integer('options.maxLength', maxLength, 1, 0x7fff_ffff)
-      return this.reads.run(() => {
-        this.assertOpen('recvmsg')
-        return receiveBytes(this.native, longest)
-      }, check.signal('options.signal', signal))
+      return this.reads.run(() => this.#receiveBytes(longest), check.signal('options.signal', signal))
     } catch (error) {
       return Promise.reject(error as Error)
     }
@@ -297,6 +302,17 @@ export class UnixStream extends Connected implements AsyncIterable<Buffer> {
   private assertReadable(): void {
     this.assertOpen('read')
     if (this.#owner !== undefined) throw locked(this.#owner)
+  }
+
+  #receiveBytes(longest: number): ReceivedMessage | null | typeof WAIT {
+    this.assertOpen('recvmsg')
+    return receiveBytes(this.native, longest)
+  }
+
+  #attach(): void {
+    if (this.#isAttached) return
+    attach(this.native)
+    this.#isAttached = true
   }
 
   #readInto(into: Uint8Array): number | typeof WAIT {

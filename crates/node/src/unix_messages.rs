@@ -1,6 +1,7 @@
 //! What a socket keeps for its messages: those that wait to be sent, and what came beside those that were received
 //! and nobody has taken yet.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::os::fd::{BorrowedFd, IntoRawFd};
 use std::rc::Rc;
@@ -14,6 +15,7 @@ use rustix::io::Errno;
 
 use crate::address;
 use crate::failure::{CLOSED, Failure, count};
+use crate::unix_receiver::Scratch;
 use crate::unix_socket::{Inner, UnixSocket};
 
 /// Messages a `sendmmsg(2)`. A datagram receiver takes 11 at a time by default, so more would mostly be set up in vain.
@@ -25,6 +27,8 @@ const MOST_SENDERS: usize = 1024;
 #[derive(Default)]
 pub(crate) struct Messages {
     outbox: Option<MessageOutbox>,
+    /// What all sockets of the environment share.
+    pub(crate) scratch: Option<Rc<RefCell<Scratch>>>,
     held: HashMap<u32, Ancillary>,
     last_held: u32,
     senders: HashMap<Address, u32>,
@@ -222,18 +226,25 @@ impl UnixSocket {
     }
 
     /// Sends one message, with what goes beside it, to `to` or to where the socket is connected: a count, `-EAGAIN`, or
-    /// why not. The descriptors stay the caller's. On a stream, less than all of `data` may go out, and the descriptors
+    /// why not. The first so many of the shared descriptors go with it; they stay the caller's. On a stream, less than all of `data` may go out, and the descriptors
     /// are gone then. After `-EAGAIN` the writing token comes, unless there was a `to`.
     #[napi]
     pub fn send_message(
         &self,
         data: &[u8],
         to: Option<&[u8]>,
-        fds: Option<Vec<i32>>,
+        fds: u32,
         credentials: Option<UnixCredentials>,
     ) -> Either<i32, Failure> {
         let to = to.map(address::decode);
-        let sent = self.inner.send(data, to.as_ref(), &fds.unwrap_or_default(), credentials.map(Credentials::from));
+        let credentials = credentials.map(Credentials::from);
+        let scratch = self.inner.with_messages(|messages| messages.scratch.clone());
+        let sent = match scratch {
+            Some(scratch) => {
+                self.inner.send(data, to.as_ref(), scratch.borrow().descriptors(fds as usize), credentials)
+            }
+            None => self.inner.send(data, to.as_ref(), &[], credentials),
+        };
         match sent {
             Err(error) if error.errno == Errno::AGAIN => {
                 let again = Err(Errno::AGAIN);
@@ -241,7 +252,9 @@ impl UnixSocket {
             }
             Err(error) => Either::B(error.into()),
             Ok(sent) => {
-                self.inner.event_loop.mark_dirty(Rc::clone(&self.inner) as Rc<dyn Member>);
+                if to.is_some() {
+                    self.inner.event_loop.mark_dirty(Rc::clone(&self.inner) as Rc<dyn Member>);
+                }
                 Either::A(count(Ok(sent)))
             }
         }

@@ -4,9 +4,10 @@
 //! message cost nothing until they are used, and copying what is in them keeps JavaScript's memory dense.
 
 use std::cell::RefCell;
+use std::os::fd::IntoRawFd;
 use std::rc::{Rc, Weak};
 
-use napi::bindgen_prelude::{Uint8ArraySlice, Uint32Array};
+use napi::bindgen_prelude::{Int32Array, Uint8ArraySlice, Uint32Array};
 use napi_derive::napi;
 use nearwire_unix::{Ancillary, AncillarySpace, Kind, Placed, ReceiveBatch, ReceiveFlags};
 use rustix::io::Errno;
@@ -33,14 +34,16 @@ const ANCILLARY_TRUNCATED: u32 = 2;
 const HAS_CREDENTIALS: u32 = 4;
 const HAS_TIMESTAMP: u32 = 8;
 
-/// Takes messages off sockets; one for all sockets of an environment.
+/// Where messages come in: a table, descriptors and room, shared by all sockets of an environment.
 #[napi]
 pub struct UnixReceiver {
-    scratch: RefCell<Scratch>,
+    scratch: Rc<RefCell<Scratch>>,
 }
 
-struct Scratch {
+/// What the sockets share. JavaScript runs between the calls, not during them.
+pub(crate) struct Scratch {
     table: Uint32Array,
+    descriptors: Int32Array,
     batch: ReceiveBatch,
     slots: Vec<u8>,
     space: AncillarySpace,
@@ -56,71 +59,88 @@ impl UnixReceiver {
     /// ended after them, and the bytes of all messages together when they did not fit; whoever sees that must call again
     /// at once with as much room; and whether the senders' numbers began anew. The rows: offset, length, full length, flags
     /// (1 truncated, 2 something beside it is lost, 4 credentials, 8 a time), the number of what came beside it or 0,
-    /// the number of the sender or 0, pid, uid, gid, and the time in nanoseconds since 1970, low and high half.
+    /// the number of the sender or 0, pid, uid, gid, the time in nanoseconds since 1970, low and high half, and how many
+    /// descriptors are handed over in `descriptors`: only of a message that comes alone.
+    ///
+    /// `descriptors` is also where those to be sent are.
     #[napi(constructor)]
-    pub fn new(table: Uint32Array) -> Self {
+    pub fn new(table: Uint32Array, descriptors: Int32Array) -> Self {
         Self {
-            scratch: RefCell::new(Scratch {
+            scratch: Rc::new(RefCell::new(Scratch {
                 table,
+                descriptors,
                 batch: ReceiveBatch::new(MESSAGES, SPILL),
                 slots: vec![0; MESSAGES * SLOT],
                 space: AncillarySpace::new(),
                 next: 0,
                 owner: Weak::new(),
                 spilled: 0,
-            }),
+            })),
         }
+    }
+}
+
+#[napi]
+impl UnixSocket {
+    /// Has messages of this socket go through what is shared: before the first is received, or sent with descriptors.
+    #[napi]
+    pub fn attach_receiver(&self, receiver: &UnixReceiver) {
+        self.inner.with_messages(|messages| messages.scratch = Some(Rc::clone(&receiver.scratch)));
     }
 
     /// Takes at most `most` messages and puts them into `into`, one after the other from `start`, of each at most
-    /// `longest` bytes. Answers how many; 0 at the end of a connection, or when they did not fit; or a negated
-    /// errno: after `-EAGAIN` the reading token comes.
+    /// `longest` bytes. Answers how many; 0 at the end of a connection, or when they did not fit; or a negated errno:
+    /// after `-EAGAIN` the reading token comes.
     #[napi]
-    pub fn receive(
-        &self,
-        socket: &UnixSocket,
-        mut into: Uint8ArraySlice<'_>,
-        start: u32,
-        most: u32,
-        longest: u32,
-    ) -> i32 {
+    pub fn receive_messages(&self, mut into: Uint8ArraySlice<'_>, start: u32, most: u32, longest: u32) -> i32 {
         // SAFETY: JavaScript is not running while they are filled, and no other view of the bytes is held.
         let into = unsafe { into.as_mut() };
-        let scratch = &mut *self.scratch.borrow_mut();
-        let inner = &socket.inner;
-        count(inner.or_wait_to_read(scratch.receive(inner, into, start as usize, most as usize, longest as usize)))
+        let inner = &self.inner;
+        self.through(|scratch| scratch.receive(inner, into, start as usize, most as usize, longest as usize))
     }
 
     /// Takes what a stream has, with what came beside it, into `into[start..end]`: one row. 0 at the end.
     #[napi]
-    pub fn receive_bytes(&self, socket: &UnixSocket, mut into: Uint8ArraySlice<'_>, start: u32, end: u32) -> i32 {
-        // SAFETY: as in `receive`.
+    pub fn receive_bytes(&self, mut into: Uint8ArraySlice<'_>, start: u32, end: u32) -> i32 {
+        // SAFETY: as in `receive_messages`.
         let into = unsafe { into.as_mut() };
-        let scratch = &mut *self.scratch.borrow_mut();
-        let outcome = scratch.one(&socket.inner, into, start as usize, end as usize, ReceiveFlags::NONE);
-        count(socket.inner.or_wait_to_read(outcome))
+        let inner = &self.inner;
+        self.through(|scratch| scratch.one(inner, into, start as usize, end as usize, ReceiveFlags::NONE))
     }
 
     /// Copies the next message without taking it, or its beginning; its descriptors stay with it. One row, or 0 at the
     /// end.
     #[napi]
-    pub fn peek(&self, socket: &UnixSocket, mut into: Uint8ArraySlice<'_>, start: u32, end: u32) -> i32 {
-        // SAFETY: as in `receive`.
+    pub fn peek_message(&self, mut into: Uint8ArraySlice<'_>, start: u32, end: u32) -> i32 {
+        // SAFETY: as in `receive_messages`.
         let into = unsafe { into.as_mut() };
-        let scratch = &mut *self.scratch.borrow_mut();
-        let outcome = scratch.one(&socket.inner, into, start as usize, end as usize, ReceiveFlags::PEEK);
-        count(socket.inner.or_wait_to_read(outcome))
+        let inner = &self.inner;
+        self.through(|scratch| scratch.one(inner, into, start as usize, end as usize, ReceiveFlags::PEEK))
     }
 
     /// The size of the next message; 0 for an empty one and at the end.
     #[napi]
-    pub fn next_length(&self, socket: &UnixSocket) -> i32 {
-        let outcome = socket.inner.with(nearwire_unix::Socket::try_next_length);
-        count(socket.inner.or_wait_to_read(outcome))
+    pub fn next_length(&self) -> i32 {
+        let outcome = self.inner.with(nearwire_unix::Socket::try_next_length);
+        count(self.inner.or_wait_to_read(outcome))
+    }
+}
+
+impl UnixSocket {
+    fn through(&self, receive: impl FnOnce(&mut Scratch) -> Result<usize, Errno>) -> i32 {
+        let scratch = self.inner.with_messages(|messages| messages.scratch.clone());
+        let Some(scratch) = scratch else { return -Errno::FAULT.raw_os_error() };
+        let outcome = receive(&mut scratch.borrow_mut());
+        count(self.inner.or_wait_to_read(outcome))
     }
 }
 
 impl Scratch {
+    /// Descriptors that JavaScript wants sent.
+    pub(crate) fn descriptors(&self, count: usize) -> &[i32] {
+        &self.descriptors[..count.min(self.descriptors.len())]
+    }
+
     fn receive(
         &mut self,
         inner: &Rc<Inner>,
@@ -168,7 +188,8 @@ impl Scratch {
             row[3] = flags(placed.truncated || length < placed.full_length, placed);
             // On a connection the kernel tells the peer's name, which a takeover may have left a temporary one.
             row[5] = if names { inner.with_messages(|all| all.number(self.batch.from(self.next))) } else { 0 };
-            describe(row, ancillary, inner);
+            let alone = (most == 1).then_some(&mut self.descriptors);
+            describe(row, ancillary, inner, alone);
             used += length;
             count += 1;
             self.next += 1;
@@ -224,7 +245,7 @@ impl Scratch {
             security_label: received.security_label,
             timestamp: received.timestamp,
         };
-        describe(row, ancillary, inner);
+        describe(row, ancillary, inner, Some(&mut self.descriptors));
         Ok(1)
     }
 }
@@ -233,8 +254,9 @@ fn flags(truncated: bool, placed: Placed) -> u32 {
     (if truncated { TRUNCATED } else { 0 }) | (if placed.ancillary_truncated { ANCILLARY_TRUNCATED } else { 0 })
 }
 
-/// Fills in what came beside a message; what needs an owner waits with the socket.
-fn describe(row: &mut [u32], ancillary: Ancillary, inner: &Rc<Inner>) {
+/// Fills in what came beside a message. Descriptors of one that is given out at once go with it; what else needs an
+/// owner waits with the socket.
+fn describe(row: &mut [u32], mut ancillary: Ancillary, inner: &Rc<Inner>, alone: Option<&mut Int32Array>) {
     if let Some(credentials) = ancillary.credentials {
         row[3] |= HAS_CREDENTIALS;
         row[6..9].copy_from_slice(&[credentials.pid, credentials.uid, credentials.gid]);
@@ -245,6 +267,17 @@ fn describe(row: &mut [u32], ancillary: Ancillary, inner: &Rc<Inner>) {
         let nanoseconds = time.as_nanos() as u64;
         row[9] = nanoseconds as u32;
         row[10] = (nanoseconds >> 32) as u32;
+    }
+    row[11] = 0;
+    if let Some(descriptors) = alone
+        && ancillary.fds.len() <= descriptors.len()
+    {
+        row[11] = ancillary.fds.len() as u32;
+        // SAFETY: as in `receive_messages`.
+        let numbers = unsafe { descriptors.as_mut() };
+        for (number, fd) in numbers.iter_mut().zip(ancillary.fds.drain(..)) {
+            *number = fd.into_raw_fd();
+        }
     }
     let needs_owner = !ancillary.fds.is_empty() || ancillary.pidfd.is_some() || ancillary.security_label.is_some();
     row[4] = if needs_owner { inner.with_messages(|all| all.hold(ancillary)) } else { 0 };
