@@ -117,7 +117,11 @@ function toMessage(
   }
   const count = rows[at + DESCRIPTORS] as number
   // Of a message that came alone, the descriptors are here already.
-  if (count > 0) message.fds = Array.from(descriptors.subarray(0, count))
+  if (count > 0) {
+    const fds: number[] = []
+    for (let index = 0; index < count; index++) fds.push(descriptors[index] as number)
+    message.fds = fds
+  }
   if (rows[at + ANCILLARY] !== 0) claim(socket, rows[at + ANCILLARY] as number, message)
   return message
 }
