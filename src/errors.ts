@@ -30,6 +30,7 @@ export class SocketError extends Error {
   readonly errno: number
   /** The system call that failed, as its man page names it. */
   readonly syscall: string
+  /** The address that the call was about, where there is one. */
   declare readonly address?: string
 
   constructor(details: SocketErrorDetails) {

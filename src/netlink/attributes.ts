@@ -26,8 +26,10 @@ interface Attribute {
 
 /** Attributes of one space: names and types for the numbers of `nla_type`. Made by `attributes()`. */
 export class AttributeSet<T, I = T> extends Layout<T, I> {
+  /** What errors call it. */
   readonly name: string
   readonly headerSize = 0
+  /** The attributes as they were defined. */
   readonly definitions: Definitions
   readonly #byId: (Attribute | 'pad' | undefined)[] = []
   readonly #byName = new Map<string, Attribute>()
@@ -66,15 +68,18 @@ export class AttributeSet<T, I = T> extends Layout<T, I> {
     this.#nests = nests
   }
 
+  /** The name of an attribute by its `nla_type`. */
   nameOf(id: number): string | undefined {
     return this.#names.get(id)
   }
 
+  /** How an attribute was defined, by its `nla_type`. */
   definitionOf(id: number): AttributeDefinition | undefined {
     const name = this.#names.get(id)
     return name === undefined ? undefined : this.definitions[name]
   }
 
+  /** @internal */
   readRange(bytes: Buffer, start: number, end: number, depth: number, parent: Scope | null): T {
     const out: Values = {}
     this.readInto(out, bytes, start, end, depth, parent)
@@ -100,6 +105,7 @@ export class AttributeSet<T, I = T> extends Layout<T, I> {
     if (later !== null) for (const one of later) read(out, one.attribute, bytes, one.start, one.end, depth, scope)
   }
 
+  /** @internal */
   writeValue(writer: AttributeWriter, value: unknown, depth: number, parent: Scope | null): void {
     this.writeFrom(writer, value, depth, parent, null)
   }
@@ -208,9 +214,13 @@ function writeUnknown(writer: AttributeWriter, unknown: unknown): void {
 
 /** A fixed header, attributes, or both: what follows a netlink header. Made by `message()`. */
 export class MessageLayout<T, I = T> extends Layout<T, I> {
+  /** What errors call it. */
   readonly name: string
+  /** Bytes of the fixed header; 0 without one. */
   readonly headerSize: number
+  /** The fixed header, if there is one. */
   readonly header: AnyStruct | undefined
+  /** The attributes behind the header, if there are any. */
   readonly attributes: AttributeSet<any, any> | undefined
 
   constructor(name: string, header: AnyStruct | undefined, attributes: AttributeSet<any, any> | undefined) {
@@ -231,14 +241,17 @@ export class MessageLayout<T, I = T> extends Layout<T, I> {
     }
   }
 
+  /** The name of an attribute by its `nla_type`. */
   nameOf(id: number): string | undefined {
     return this.attributes?.nameOf(id)
   }
 
+  /** How an attribute was defined, by its `nla_type`. */
   definitionOf(id: number): AttributeDefinition | undefined {
     return this.attributes?.definitionOf(id)
   }
 
+  /** @internal */
   readRange(bytes: Buffer, start: number, end: number, depth: number, parent: Scope | null): T {
     const out: Values = {}
     const { header, attributes } = this
@@ -249,6 +262,7 @@ export class MessageLayout<T, I = T> extends Layout<T, I> {
     return out as T
   }
 
+  /** @internal */
   writeValue(writer: AttributeWriter, value: unknown, depth: number, parent: Scope | null): void {
     const { header, attributes } = this
     if (typeof value !== 'object' || value === null)

@@ -92,6 +92,7 @@ export const protocols = Object.freeze({
   smc: 22,
 } as const)
 
+/** A name in `protocols`. */
 export type ProtocolName = keyof typeof protocols
 
 /**

@@ -3,15 +3,21 @@ import { InvalidAttribute } from './invalid.js'
 
 /** Names for the values of an integer. A value without a name decodes to its number: kernels grow new ones. */
 export interface Enumeration<N extends string = string> {
+  /** One value at a time. */
   readonly kind: 'enum'
+  /** What errors call it. */
   readonly name: string
+  /** The number of each name. */
   readonly values: Readonly<Record<N, number | bigint>>
 }
 
 /** Names for the bits of an integer. Bits without a name decode to one number that holds them all, after the names. */
 export interface Flags<N extends string = string> {
+  /** Any number of bits. */
   readonly kind: 'flags'
+  /** What errors call it. */
   readonly name: string
+  /** The mask of each name. */
   readonly masks: Readonly<Record<N, number | bigint>>
 }
 

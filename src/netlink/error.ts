@@ -11,6 +11,7 @@ export interface NetlinkErrorDetails {
   code?: string
   /** The system call that failed. Default `sendmsg`, within which the kernel carries a request out. */
   syscall?: string
+  /** What the kernel said beside the errno. */
   extack?: ExtendedAck | null
   /** The request that failed, as it was sent. */
   request?: NetlinkMessage | null
@@ -18,6 +19,7 @@ export interface NetlinkErrorDetails {
   index?: number
   /** What a person should know beyond the errno's own text. */
   explanation?: string
+  /** The error behind this one. */
   cause?: unknown
 }
 

@@ -92,10 +92,15 @@ export interface ExtendedAck extends Attributes<typeof Tlvs> {
 
 /** The header of the request an acknowledgement answers. */
 export interface RequestHeader {
+  /** `nlmsg_len`: header and payload, without padding. */
   length: number
+  /** `nlmsg_type`. */
   type: number
+  /** `nlmsg_flags`. */
   flags: number
+  /** `nlmsg_seq`. */
   sequence: number
+  /** `nlmsg_pid`. */
   portId: number
 }
 
@@ -107,6 +112,7 @@ export interface Acknowledgement {
   request: RequestHeader | null
   /** What followed the request's header, when the kernel sent it back: on failure, without `NETLINK_CAP_ACK`. */
   echoed: Buffer | null
+  /** What the kernel said beside the errno, if anything. */
   extack: ExtendedAck | null
 }
 

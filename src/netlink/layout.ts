@@ -21,6 +21,7 @@ export interface Scope {
 
 /** Something that stands in a message, or in a nest: a set of attributes, or a fixed header and a set. */
 export abstract class Layout<T, I> {
+  /** What errors call it. */
   abstract readonly name: string
 
   /** Bytes from its start to the first attribute. */
@@ -80,4 +81,5 @@ export abstract class Layout<T, I> {
   }
 }
 
+/** A layout of whatever type. */
 export type AnyLayout = Layout<any, any>

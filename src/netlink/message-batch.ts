@@ -57,6 +57,7 @@ export class NetlinkMessageBatch implements Iterable<ReceivedMessage> {
     }
   }
 
+  /** The messages one after the other. */
   *[Symbol.iterator](): IterableIterator<ReceivedMessage> {
     for (let index = 0; index < this.length; index++) yield this.at(index)
   }

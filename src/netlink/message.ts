@@ -19,9 +19,13 @@ export interface NetlinkMessage {
 
 /** A message that was received: every field is there, and the payload is a view into the datagram. */
 export interface ReceivedMessage extends NetlinkMessage {
+  /** `nlmsg_flags`. */
   flags: number
+  /** `nlmsg_seq`. */
   sequence: number
+  /** `nlmsg_pid`: whose request it answers. */
   portId: number
+  /** What follows the header, without padding. */
   payload: Buffer
 }
 
@@ -108,15 +112,23 @@ export function encodeMessages(messages: readonly NetlinkMessage[]): Buffer {
  * After `next()` gave true the fields are those of the current message.
  */
 export class MessageCursor {
+  /** `nlmsg_type` of the current message. */
   type = 0
+  /** `nlmsg_flags`. */
   flags = 0
+  /** `nlmsg_seq`. */
   sequence = 0
+  /** `nlmsg_pid`. */
   portId = 0
-  /** Where the current message's header starts, and its payload starts and ends, in `bytes`. */
+  /** Where the current message's header starts in `bytes`. */
   headerStart = 0
+  /** Where its payload starts. */
   payloadStart = 0
+  /** Where its payload ends, without padding. */
   payloadEnd = 0
+  /** The datagram. */
   readonly bytes: Buffer
+  /** Where the datagram ends in `bytes`. */
   readonly end: number
   #at: number
 

@@ -9,11 +9,13 @@ import type { AnyStruct, Struct } from './struct.js'
 /** Attributes a schema has no name for, in the order they came. Written back, after all others, when encoded. */
 export const unknownAttributes: unique symbol = Symbol('unknown attributes')
 
+/** An attribute that the set does not define, kept as it came. */
 export interface UnknownAttribute {
   /** `nla_type` without its two top bits: 0 to 16383. */
   type: number
   /** Its two top bits: `NLA_F_NESTED`, `NLA_F_NET_BYTEORDER`; none when left out. */
   flags?: number
+  /** Its payload, without padding. */
   data: Uint8Array
 }
 
@@ -121,6 +123,7 @@ export interface UnusedDefinition {
 export type Definition =
   Element | ArrayDefinition | TypeValueDefinition | SubMessageDefinition | PadDefinition | UnusedDefinition
 
+/** How one attribute is defined: its number and its type. */
 export type AttributeDefinition = Definition & {
   /** `nla_type`: 0 to 16383. */
   readonly id: number
@@ -128,11 +131,14 @@ export type AttributeDefinition = Definition & {
   readonly multi?: true
 }
 
+/** The attributes of a set, by name. */
 export type Definitions = Readonly<Record<string, AttributeDefinition>>
 
 /** `{ value, selector }` of a bitfield32. */
 export interface Bitfield32<V> {
+  /** The bits. */
   value: V
+  /** Which of the bits are meant. */
   selector: V
 }
 

@@ -166,11 +166,13 @@ function compileMember(path: string, name: string, member: Member, offset: numbe
  * Made by `struct()`; `T` is what it decodes to, `I` what it encodes.
  */
 export class Struct<T, I = T> {
+  /** What errors call it. */
   readonly name: string
   /** Bytes of all members. */
   readonly size: number
   /** Bytes without the optional members at the end: fewer are malformed. */
   readonly requiredSize: number
+  /** The names of its members. */
   readonly memberNames: ReadonlySet<string>
   readonly #members: readonly CompiledMember[]
   readonly #byName: ReadonlyMap<string, CompiledMember>

@@ -45,6 +45,7 @@ export class AttributeWriter {
     return at
   }
 
+  /** Begins an attribute that holds others; answers where, for `end()`. */
   beginNest(type: number): number {
     return this.begin(type | NLA_F_NESTED)
   }

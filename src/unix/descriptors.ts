@@ -28,6 +28,7 @@ const NET_DOMAINS: ReadonlySet<string | number> = new Set(['AF_UNIX', 'AF_INET',
 
 /** A socket's three coordinates and its state. */
 export interface SocketDescription {
+  /** A socket, of any family. */
   kind: 'socket'
   /** `SO_DOMAIN`: 'AF_UNIX', 'AF_INET', 'AF_INET6', 'AF_NETLINK', 'AF_PACKET', 'AF_VSOCK'; a number for others. */
   domain: string | number

@@ -244,6 +244,7 @@ export class UnixStream extends Connected implements AsyncIterable<Buffer> {
     return this.#writable ??= writableOf(this)
   }
 
+  /** As for every connection; what was sent before `shutdown('write')` goes out first, and sending more is `EPIPE`. */
   override shutdown(how: 'read' | 'write' | 'both' = 'write'): void {
     // Made now if nothing was sent before, to refuse what is sent afterwards.
     if (how !== 'read') void this.outgoing

@@ -11,6 +11,7 @@ import { errnoError, failure, unwrap } from './failures.js'
 /** A handle of this package, anything else with a descriptor, or the descriptor's number. */
 export type WaitTarget = number | { readonly fd: number }
 
+/** What to wait for. */
 export interface Interest {
   /** Wait until there is something to read, the end, or an error. Default: true unless `writable` is given. */
   readable?: boolean
@@ -20,6 +21,7 @@ export interface Interest {
 
 /** One of those that `waitAny()` waits for. */
 export interface WaitEntry extends Interest {
+  /** A handle of ours, or the number of any descriptor that can be polled. */
   target: WaitTarget
 }
 
@@ -39,6 +41,7 @@ export interface Ready {
   readonly closed: boolean
 }
 
+/** How long to wait. */
 export interface WaitOptions {
   /** Milliseconds until the answer is that none is ready; 0 only looks. Default: as long as it takes. */
   timeout?: number
@@ -141,6 +144,7 @@ export class WaitSet extends Handle<Native.UnixMany> {
     return true
   }
 
+  /** Whether the set waits for this one. */
   has(target: WaitTarget): boolean {
     return this.#members.has(target)
   }
