@@ -366,6 +366,12 @@ export declare function setSocketOption(fd: number, name: string, value: number)
 /** Ends writing. */
 export declare function shutdownVsock(fd: number): Failure | null
 
+/**
+ * Moves what standard input leads to elsewhere, closed on exec, and leaves `/dev/null` in its place: also in that of
+ * standard output and standard error, where they are the same. The descriptor is the caller's.
+ */
+export declare function takeStandardInput(): number | Failure
+
 /** What came beside a message and takes a descriptor or a text; the rest is in the table. */
 export interface UnixAncillary {
   /** Descriptors, closed on exec, the caller's from here on. */

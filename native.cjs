@@ -855,5 +855,6 @@ module.exports.hasPeer = nativeBinding.hasPeer
 module.exports.mapMemory = nativeBinding.mapMemory
 module.exports.setSocketOption = nativeBinding.setSocketOption
 module.exports.shutdownVsock = nativeBinding.shutdownVsock
+module.exports.takeStandardInput = nativeBinding.takeStandardInput
 module.exports.unixFeatures = nativeBinding.unixFeatures
 module.exports.vsockFailure = nativeBinding.vsockFailure

@@ -24,3 +24,7 @@ export { type Features, features } from './unix/features.js'
 export { addSeals, createMemfd, memoryFromFd, type Seal, sealsOf } from './unix/memory.js'
 export type { SocketOptions } from './unix/options.js'
 export { type Interest, type Ready, waitAny, type WaitEntry, type WaitOptions, WaitSet, type WaitTarget } from './unix/wait-any.js'
+export {
+  type Activated, type ActivatedDescriptor, type ActivatedListener, activation, type ActivationOptions,
+} from './unix/activation.js'
+export { type Notification, notify, type NotifyOptions } from './unix/notify.js'

@@ -7,6 +7,7 @@
 
 mod address;
 mod adopt;
+pub mod descriptors;
 pub mod event_loop;
 pub mod failure;
 pub mod memory;

@@ -1,7 +1,5 @@
 //! Socket options of any descriptor, by the names that the man pages give them.
 
-use std::os::fd::{AsRawFd, BorrowedFd};
-
 use napi::Either;
 use napi_derive::napi;
 use nearwire_unix::{Options, Result};
@@ -49,31 +47,6 @@ pub fn get_socket_option(fd: i32, name: String) -> Either<i32, Failure> {
 #[napi]
 pub fn set_socket_option(fd: i32, name: String, value: i32) -> Option<Failure> {
     borrowed(fd, "setsockopt").and_then(|fd| set(Options::of(fd), &name, value)).err().map(Failure::from)
-}
-
-/// Whether `getpeername(2)` knows a peer, whatever the address family.
-#[napi]
-pub fn has_peer(fd: i32) -> bool {
-    borrowed(fd, "getpeername").is_ok_and(|fd: BorrowedFd<'_>| rustix::net::getpeername(fd).is_ok())
-}
-
-/// Closes the descriptor on exec from now on.
-#[napi]
-pub fn close_on_exec(fd: i32) -> Option<Failure> {
-    let set = |fd: BorrowedFd<'_>| {
-        rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC).map_err(|errno| error(errno, "fcntl", None))
-    };
-    borrowed(fd, "fcntl").and_then(set).err().map(Failure::from)
-}
-
-/// Closes a descriptor that nobody owns.
-#[napi]
-pub fn close_fd(fd: i32) -> Option<Failure> {
-    let close = |fd: BorrowedFd<'_>| {
-        // SAFETY: it is open, and JavaScript gives it up by this call.
-        unsafe { rustix::io::try_close(fd.as_raw_fd()) }.map_err(|errno| error(errno, "close", None))
-    };
-    borrowed(fd, "close").and_then(close).err().map(Failure::from)
 }
 
 fn get(options: Options<'_>, name: &str) -> Result<i32> {
