@@ -17,12 +17,13 @@ use crate::unix_socket::{Inner, UnixSocket};
 
 /// Messages a `recvmmsg(2)`.
 const MESSAGES: usize = 16;
-/// Bytes of a message in memory that stays warm.
-const SLOT: usize = 4096;
-/// Bytes beyond that: the kernel takes no message over 4 MiB and the 17 pages of its fragments, for the memory of one
-/// is contiguous (`sock_alloc_send_pskb()`, `KMALLOC_MAX_SIZE`). Address space only, until it is used.
-const SPILL: usize = (4 << 20) + (256 << 10) - SLOT;
-/// When more than this has been used, it is given back.
+/// Room for each: the kernel takes no message over 4 MiB and the 17 pages of its fragments, for the memory of one is
+/// contiguous (`sock_alloc_send_pskb()`, `KMALLOC_MAX_SIZE`). Address space only, until it is used; not a power of two,
+/// so that their beginnings do not compete for the same cache lines.
+const SLOT: usize = (4 << 20) + (256 << 10) + 4096 + 192;
+/// What a small message uses of it.
+const SMALL: usize = 4096;
+/// When more than this has been used beyond that, it is given back.
 const MOST_KEPT: usize = 4 << 20;
 
 /// Numbers of a row of the table.
@@ -69,7 +70,7 @@ impl UnixReceiver {
             scratch: Rc::new(RefCell::new(Scratch {
                 table,
                 descriptors,
-                batch: ReceiveBatch::new(MESSAGES, SPILL),
+                batch: ReceiveBatch::new(MESSAGES, 0),
                 slots: vec![0; MESSAGES * SLOT],
                 space: AncillarySpace::new(),
                 next: 0,
@@ -164,9 +165,9 @@ impl Scratch {
             let slots = MESSAGES.min(rows_there_are) * SLOT;
             let slots = &mut self.slots[..slots];
             inner.with(|socket| socket.try_receive_batch(&mut self.batch, slots, SLOT))?;
-            self.spilled += self.batch.messages().iter().map(|message| message.overflow).sum::<usize>();
+            self.spilled += self.batch.messages().iter().map(|message| message.length.saturating_sub(SMALL)).sum::<usize>();
         }
-        let kept = |message: &Placed| (message.length + message.overflow).min(longest);
+        let kept = |message: &Placed| message.length.min(longest);
         let needed = self.batch.messages().iter().map(kept).sum::<usize>();
         if into.len().saturating_sub(start) < needed {
             head[3] = needed as u32;
@@ -179,9 +180,7 @@ impl Scratch {
             let placed = self.batch.messages()[self.next];
             let length = kept(&placed);
             let room = &mut into[used..used + length];
-            let direct = placed.length.min(length);
-            room[..direct].copy_from_slice(&self.slots[placed.offset..placed.offset + direct]);
-            room[direct..].copy_from_slice(&self.batch.overflow(self.next)[..length - direct]);
+            room.copy_from_slice(&self.slots[placed.offset..placed.offset + length]);
             let row = &mut rows[count * COLUMNS..(count + 1) * COLUMNS];
             let ancillary = std::mem::take(self.batch.ancillary(self.next));
             row[..3].copy_from_slice(&[used as u32, length as u32, placed.full_length as u32]);
@@ -198,8 +197,7 @@ impl Scratch {
         head[1] = used as u32;
         head[2] = self.batch.end().into();
         if self.spilled > MOST_KEPT {
-            self.batch = ReceiveBatch::new(MESSAGES, SPILL);
-            self.next = 0;
+            self.slots = vec![0; MESSAGES * SLOT];
             self.spilled = 0;
         }
         Ok(count)
