@@ -21,7 +21,7 @@ if (addon === undefined || isOlder(addon, ['Cargo.toml', 'Cargo.lock', ...filesI
   }
   run('npm', ['run', '--silent', 'build:native'])
 }
-if (!existsSync('dist/index.js') || isOlder('dist/index.js', ['tsconfig.json', 'index.d.ts', ...filesIn('src', /\.ts$/)])) {
+if (!existsSync('dist/bundle/index.js') || isOlder('dist/bundle/index.js', ['tsconfig.json', 'index.d.ts', ...filesIn('src', /\.ts$/)])) {
   run('npm', ['run', '--silent', 'build:ts'])
 }
 
