@@ -13,8 +13,8 @@ const setUp = () => `
       gc()
       await turn()
     }
-    const { rss, heapUsed, external, arrayBuffers } = process.memoryUsage()
-    return { rss, heap: heapUsed, native: external + arrayBuffers, descriptors: descriptors() }
+    const { rss, heapUsed, external } = process.memoryUsage()
+    return { rss, heap: heapUsed, native: external, descriptors: descriptors() }
   }
   // The first rounds fill pools and caches; what comes after must add nothing.
   async function measure(warm, rounds, work) {
@@ -146,6 +146,31 @@ test('framed streams, duplexes and web streams, used to their end', async (t) =>
       await other.close()
     }
   `, { warm: 500, rounds: 5000 })
+})
+
+test('framed streams that wait do not hold on to the memory that others fill', async (t) => {
+  const { code, stdout, stderr } = await ran(t, `${setUp()}
+    const streams = Array.from({ length: 200 }, () => UnixStream.pair())
+    const [source, sink] = UnixStream.pair()
+    const filler = Buffer.alloc(100_000)
+    const before = await settled()
+    for (const [left, right] of streams) {
+      left.framed().send('x')
+      const iterator = right.framed()[Symbol.asyncIterator]()
+      await iterator.next()
+      void iterator.next()
+      // Reads a piece of memory full, so that the next stream begins with another.
+      for (let count = 0; count < 12; count++) {
+        await source.write(filler)
+        for await (const chunk of sink) break
+      }
+    }
+    const after = await settled()
+    console.log(after.native - before.native)
+    process.exit()
+  `, { execArgv: ['--expose-gc'] })
+  t.is(code, 0, stderr)
+  t.true(Number(stdout) < 20e6, `${stdout} bytes for two hundred idle streams`)
 })
 
 test('failures: five thousand each of refused, missing, wrong descriptors, taken names', async (t) => {

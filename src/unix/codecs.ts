@@ -4,7 +4,10 @@
 export interface Codec<T, Sent = T> {
   /** The bytes of a message; a string is sent as UTF-8. */
   encode(message: Sent): Uint8Array | string
-  /** The message in these bytes. */
+  /**
+   * The message in these bytes. What it throws rejects the `next()` whose message it was and ends that loop; the message
+   * is consumed, and the next loop begins with the one behind it. In a batch only `at()` of that message throws.
+   */
   decode(bytes: Buffer): T
 }
 

@@ -14,6 +14,8 @@ const DEFAULT_MAX_LENGTH = 16 * 1024 * 1024
 /** Messages up to this size are coalesced; larger ones go to the kernel from where they are. */
 const LARGEST_COALESCED = 16 * 1024
 
+const nothing = Buffer.alloc(0)
+
 /** Messages over a stream. Iterating it receives them. */
 export class FramedStream<T = Buffer, Sent = Uint8Array | string> implements AsyncIterable<T>, Closable {
   readonly #stream: UnixStream
@@ -23,7 +25,7 @@ export class FramedStream<T = Buffer, Sent = Uint8Array | string> implements Asy
   readonly #maxLength: number
   readonly #scanner: Scanner
   /** Bytes that were read and not taken yet: `#buffer[#start..#end]`. */
-  #buffer = slab.buffer
+  #buffer: Buffer = nothing
   #start = 0
   #end = 0
   #ended = false
@@ -222,7 +224,14 @@ export class FramedStream<T = Buffer, Sent = Uint8Array | string> implements Asy
 
   #readAt(at: number): boolean | typeof WAIT {
     const count = this.#stream.readNow(this.#buffer, at, this.#buffer.length)
-    if (count === -EAGAIN) return WAIT
+    if (count === -EAGAIN) {
+      // Whoever waits with nothing must not keep memory that others go on to fill.
+      if (this.#start === this.#end) {
+        this.#buffer = nothing
+        this.#start = this.#end = 0
+      }
+      return WAIT
+    }
     if (count === 0) {
       this.#ended = true
       if (this.#start === this.#end) return false
