@@ -37,9 +37,10 @@ for (const [type, Class, send, receive] of types) {
       t.log('skipped: choosing credentials needs root')
     }
     const { stdout, stderr } = await ran(t, `
-      import { ${Class.name} } from 'nearwire'
+      import { UnixDatagram, UnixSeqpacket, UnixStream } from 'nearwire'
+      const Class = { stream: UnixStream, datagram: UnixDatagram, seqpacket: UnixSeqpacket }.${type}
       if (process.getuid() === 0) { process.setgroups([]); process.setgid(65534); process.setuid(65534) }
-      const [left, right] = ${Class.name}.pair({ passCredentials: true })
+      const [left, right] = Class.pair({ passCredentials: true })
       const credentials = { pid: process.pid, uid: 0, gid: 0 }
       try {
         await (left.sendMessage ? left.sendMessage({ data: 'x', credentials }) : left.send('x', { credentials }))

@@ -3,7 +3,7 @@ import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync, un
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { UnixDatagram, UnixSeqpacket, UnixSeqpacketListener } from 'nearwire'
-import { abstractName, closing } from './sockets.mjs'
+import { abstractName, closing, isSettled } from './sockets.mjs'
 
 /** A datagram socket at a name, or at one of its own. */
 export async function bound(t, address = { abstract: abstractName() }, options) {
@@ -32,10 +32,8 @@ export async function seqpackets(t, listenOptions, connectOptions) {
 /** Sends to a receiver that does not read until it is full; answers how many it took and the send that waits. */
 export async function fill(socket, options, text = 'fill') {
   for (let sent = 0; ; sent++) {
-    // One a turn, so that each is tried at once.
-    await new Promise((resolve) => { setImmediate(resolve) })
-    const waiting = socket.send(`${text} ${sent}`, options)
-    if (waiting !== undefined) return { sent, waiting }
+    const waiting = socket.send(`${text} ${sent}`, options) ?? socket.flush()
+    if (!(await isSettled(waiting))) return { sent, waiting }
   }
 }
 

@@ -152,7 +152,8 @@ export class UnixDatagram extends Handle<Native.UnixSocket> implements AsyncIter
 
   /**
    * Sends one message: bytes, or a string as UTF-8; an empty one is a message too. A promise comes back when the
-   * destination is full: the message is in its kernel when that settles, and you should wait for it before sending more.
+   * destination is full: the message is in the kernel when that settles, and you should wait for it before sending more.
+   * It rejects when the destination dies, so do not drop it.
    * Messages to one destination stay in order, and one that is full does not stop the others, as long as what is unread
    * everywhere leaves room in this socket's buffer (`sendBuffer`), which all of them share.
    *

@@ -50,6 +50,11 @@ export class MessageOutbox {
     this.#turn = this.#control[TURN] as number
   }
 
+  /** Whether the native side found the destination full and its lane has not heard of it. */
+  get isStuck(): boolean {
+    return (this.#control[ERRNO] as number) < 0
+  }
+
   /** What the native side has met since last asked: a positive errno, -1 when the destination was full, or 0. */
   takeReport(): number {
     const found = this.#control[ERRNO] as number

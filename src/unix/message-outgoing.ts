@@ -119,6 +119,8 @@ export class MessageOutgoing implements Road {
     const length = bytes.length
     if (length > this.#longest) this.#checkLength(length)
     const { outbox } = this
+    // The token is on its way: until it comes, whoever sends should wait.
+    if (outbox.isStuck && outbox.lane === lane && lane === this.#connected && !lane.isBlocked) lane.block()
     const isSmall = length <= LARGEST_COALESCED
     if (lane.items.length === 0) {
       const mayLeaveNow = !lane.isBlocked && (outbox.length === 0 || outbox.lane !== lane)
@@ -204,7 +206,7 @@ export class MessageOutgoing implements Road {
     const report = this.outbox.takeReport()
     if (report > 0) {
       this.outbox.lane.fail(errnoError(-report, 'sendmmsg', this.outbox.lane.to))
-    } else if (report < 0) {
+    } else if (report < 0 && this.outbox.lane !== this.#connected) {
       this.outbox.lane.drain()
     }
     this.#connected.onWritable()

@@ -90,7 +90,7 @@ struct MessageOutbox {
 const COUNT: usize = 0;
 /// How many of them the kernel has taken.
 const HEAD: usize = 1;
-/// The errno of a flush that failed while JavaScript was not looking; -1 when only its destination was full.
+/// The errno of a flush that failed while JavaScript was not looking; -1 when its destination was full.
 const ERRNO: usize = 2;
 /// Counts the times that the loop was about to block.
 const TURN: usize = 3;
@@ -153,12 +153,14 @@ impl Inner {
         outbox.set(TURN, turn);
         let report = match outcome {
             Ok(()) => return,
-            Err(Errno::AGAIN) if outbox.to.is_none() => return,
             Err(Errno::AGAIN) => -1,
             Err(errno) => errno.raw_os_error(),
         };
         outbox.set(ERRNO, report);
-        self.writer.wake_by_ref();
+        // Where the socket is connected, the token comes when there is room.
+        if report > 0 || outbox.to.is_some() {
+            self.writer.wake_by_ref();
+        }
     }
 
     fn send(
