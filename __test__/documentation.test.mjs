@@ -35,7 +35,8 @@ function undocumented(name, file) {
   if (at === -1) return [`${name} is not declared in ${file}`]
   // Constants that belong together share the docstring of the first.
   let first = at
-  while (/^export declare const /.test(lines[at]) && /^export declare const /.test(lines[first - 1])) first--
+  const isConstant = (line) => line.startsWith('export declare const ')
+  while (isConstant(lines[at]) && isConstant(lines[first - 1])) first--
   const missing = lines[first - 1]?.trim().endsWith('*/') ? [] : [name]
   if (!/\b(class|interface) /.test(lines[at])) return missing
   let last

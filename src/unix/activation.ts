@@ -15,6 +15,7 @@ const MOST_DESCRIPTORS = 0xffff
 const EINVAL = 22
 const VARIABLES = ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES', 'LISTEN_PIDFDID'] as const
 
+/** What to take from the environment. */
 export interface ActivationOptions {
   /**
    * Remove the variables, so that programs started from here do not take the descriptors for theirs, and a second call
@@ -36,6 +37,7 @@ export interface ActivatedDescriptor {
  */
 export type Activated = AnyUnixSocket | Server | Socket | UdpSocket | DescriptorFile
 
+/** One descriptor that the service manager passed, as the object that fits it. */
 export interface ActivatedListener extends ActivatedDescriptor {
   /** Null for a socket of a family for which there is no object here, such as netlink or vsock: `fd` is yours then. */
   listener: Activated | null

@@ -18,6 +18,7 @@ const SHORTEST_INTERVAL = 1
 /** Variables of a notification, such as `{ READY: 1, STATUS: 'serving' }`; see sd_notify(3). */
 export type Notification = Readonly<Record<string, string | number>>
 
+/** How a notification is sent. */
 export interface NotifyOptions {
   /** Aborts the wait for room at the service manager with the signal's reason. */
   signal?: AbortSignal

@@ -165,7 +165,8 @@ impl Scratch {
             let slots = MESSAGES.min(rows_there_are) * SLOT;
             let slots = &mut self.slots[..slots];
             inner.with(|socket| socket.try_receive_batch(&mut self.batch, slots, SLOT))?;
-            self.spilled += self.batch.messages().iter().map(|message| message.length.saturating_sub(SMALL)).sum::<usize>();
+            self.spilled +=
+                self.batch.messages().iter().map(|message| message.length.saturating_sub(SMALL)).sum::<usize>();
         }
         let kept = |message: &Placed| message.length.min(longest);
         let needed = self.batch.messages().iter().map(kept).sum::<usize>();
