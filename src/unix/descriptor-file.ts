@@ -1,7 +1,7 @@
 // Reading and writing through a descriptor that Node did not open, and cannot make a FileHandle of.
 
 import { fstat, read, type Stats, write } from 'node:fs'
-import { Readable, Writable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 
 import * as check from '../arguments.js'
 import { closedError, SocketError } from '../errors.js'
@@ -129,7 +129,7 @@ export class DescriptorFile implements AsyncIterable<Buffer>, AsyncDisposable {
   /** A `node:stream` of what iteration gives. Destroying it closes the descriptor unless told otherwise. */
   createReadStream(options?: { autoClose?: boolean }): Readable {
     const autoClose = check.bool('options.autoClose', check.options('options', options).autoClose ?? true)
-    const stream = Readable.from(this.#chunks(), { objectMode: false })
+    const stream = process.getBuiltinModule('node:stream').Readable.from(this.#chunks(), { objectMode: false })
     if (autoClose) stream.once('close', () => void this.close())
     return stream
   }
@@ -137,6 +137,7 @@ export class DescriptorFile implements AsyncIterable<Buffer>, AsyncDisposable {
   /** A `node:stream` that writes where the file stands. Its end closes the descriptor unless told otherwise. */
   createWriteStream(options?: { autoClose?: boolean }): Writable {
     const autoClose = check.bool('options.autoClose', check.options('options', options).autoClose ?? true)
+    const { Writable } = process.getBuiltinModule('node:stream')
     const stream = new Writable({
       write: async (chunk: Buffer, _encoding, done) => {
         try {

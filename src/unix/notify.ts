@@ -1,7 +1,5 @@
 // Telling the service manager how this service is doing (sd_notify(3)).
 
-import { setTimeout as delay } from 'node:timers/promises'
-
 import * as check from '../arguments.js'
 import { SocketError, timeoutError } from '../errors.js'
 import type { UnixAddressLike } from './address.js'
@@ -124,6 +122,7 @@ async function keepAlive(isAlive: () => boolean | Promise<boolean> = () => true,
   const timeout = watchdogTimeout()
   if (timeout === null || process.env['NOTIFY_SOCKET'] === undefined) return
   const interval = Math.max(timeout / 2, SHORTEST_INTERVAL)
+  const { setTimeout: delay } = process.getBuiltinModule('node:timers/promises')
   const pause = signal === undefined ? { ref: false } : { ref: false, signal }
   for (;;) {
     if (signal?.aborted === true) return
