@@ -266,7 +266,7 @@ print(c.recv(4096).decode(), c.recv(4096).decode() == '', address[1] < 1024)
     })
   }
 } else {
-  test.skip('vsock:CID:PORT: this kernel has no vsock loopback (vsock_loopback)', () => {})
+  test.skip('vsock:CID:PORT: this kernel has no vsock_loopback; npm run test:vm has one that does', () => {})
 }
 
 test.serial('vsock to nobody is an error that says so', async (t) => {

@@ -21,6 +21,8 @@ run insmod "$MODULE"
 peer echo attributes news multipart port_ids access malformed counters
 if [ -n "$NODE" ]; then
   run "$NODE" --test-reporter=tap __test__/vm/guest.test.mjs
+  run modprobe vsock_loopback
+  run "$NODE" --test-reporter=tap __test__/vm/notify.test.mjs
 fi
 peer unload
 peer unregistered
