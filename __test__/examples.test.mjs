@@ -104,3 +104,39 @@ test('bulk', async (t) => {
   t.regex((await example.rest()).join('\n'), /^\d+ bytes, the same$/)
   t.is(await example.exit, 0, example.errors())
 })
+
+test('a datagram server that answers the sender', async (t) => {
+  const path = join(folder(t), 'datagram.sock')
+  const server = start(t, 'examples/datagram-server.mjs', path)
+  t.is(await server.line(), `bound to ${path}`)
+  const client = start(t, 'examples/datagram-client.mjs', path)
+  t.deepEqual(await client.rest(), ['hello -> hello, too'])
+  t.is(await client.exit, 0, client.errors())
+  server.process.kill('SIGTERM')
+  t.is(await server.exit, 0, server.errors())
+})
+
+test('seqpacket: boundaries, and an empty message', async (t) => {
+  const example = start(t, 'examples/seqpacket.mjs')
+  t.deepEqual(await example.rest(), ['5 bytes: first', '0 bytes: ', '5 bytes: third', 'the end'])
+  t.is(await example.exit, 0, example.errors())
+})
+
+test('the three coordinates of a socket', async (t) => {
+  const example = start(t, 'examples/coordinates.mjs')
+  t.deepEqual(await example.rest(), [
+    'AF_UNIX SOCK_STREAM 0',
+    'AF_UNIX SOCK_DGRAM 0',
+    'AF_UNIX SOCK_SEQPACKET 0',
+    'AF_NETLINK SOCK_RAW 2',
+  ])
+  t.is(await example.exit, 0, example.errors())
+})
+
+test('a descriptor passed to another process', async (t) => {
+  const example = start(t, 'examples/pass-descriptor.mjs')
+  const lines = await example.rest()
+  t.true(lines.includes(`passed to a process of user ${process.getuid()}`), lines.join())
+  t.true(lines.some((line) => line.startsWith('its first line: // A process opens a file')), lines.join())
+  t.is(await example.exit, 0, example.errors())
+})
