@@ -16,6 +16,15 @@ const LARGEST_COALESCED = 16 * 1024
 
 const nothing = Buffer.alloc(0)
 
+/** Where the bounds of a batch are collected, before their number is known; one at a time on this thread. */
+let bounds = new Uint32Array(8192)
+
+function grown(array: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
+  const larger = new Uint32Array(array.length * 2)
+  larger.set(array)
+  return larger
+}
+
 /** Messages over a stream. Iterating it receives them. */
 export class FramedStream<T = Buffer, Sent = Uint8Array | string> implements AsyncIterable<T>, Closable {
   readonly #stream: UnixStream
@@ -177,16 +186,18 @@ export class FramedStream<T = Buffer, Sent = Uint8Array | string> implements Asy
     for (;;) {
       const scanner = this.#scanner
       const buffer = this.#buffer
-      const batch = new MessageBatch<T>(buffer, this.#codec)
       let outcome = 0
       let at = this.#start
+      let count = 0
       const end = this.#end
       while (at < end && (outcome = scanner.scan(buffer, at, end)) === FOUND) {
-        batch.add(scanner.start, scanner.end)
+        if (count === bounds.length) bounds = grown(bounds)
+        bounds[count++] = scanner.start
+        bounds[count++] = scanner.end
         at = scanner.next
       }
       this.#start = at
-      if (batch.length > 0) return { value: batch, done: false }
+      if (count > 0) return { value: new MessageBatch<T>(buffer, bounds.slice(0, count), this.#codec), done: false }
       if (outcome === TOO_LONG) throw this.#tooLongToReceive()
       const filled = this.#fill()
       if (filled === WAIT) return WAIT

@@ -6,20 +6,17 @@ export class MessageBatch<T = Buffer> implements Iterable<T> {
   /** The memory that the offsets speak of. It also has bytes of others: read only between `start(i)` and `end(i)`. */
   readonly data: Buffer
   /** How many messages there are. */
-  length = 0
+  readonly length: number
   readonly #codec: Codec<T, never>
-  readonly #bounds: number[] = []
+  /** Where each begins and ends. */
+  readonly #bounds: Uint32Array
 
   /** @internal */
-  constructor(data: Buffer, codec: { decode(bytes: Buffer): T }) {
+  constructor(data: Buffer, bounds: Uint32Array, codec: { decode(bytes: Buffer): T }) {
     this.data = data
+    this.length = bounds.length / 2
+    this.#bounds = bounds
     this.#codec = codec as Codec<T, never>
-  }
-
-  /** @internal */
-  add(start: number, end: number): void {
-    this.#bounds.push(start, end)
-    this.length++
   }
 
   /** Where message `index` begins in `data`. Throws `ERR_OUT_OF_RANGE` without such a message, as the others do. */
