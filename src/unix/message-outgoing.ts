@@ -14,6 +14,8 @@ const EAGAIN = 11
 const EMSGSIZE = 90
 /** `unix_dgram_sendmsg()` keeps these back of `SO_SNDBUF`. */
 const RESERVED = 32
+/** Messages that one system call takes: as many are sent at once, so that the receiver begins while more are made. */
+const BATCH = 32
 /** Destinations that are remembered though nothing is on its way to them. */
 const MOST_LANES = 1024
 
@@ -135,23 +137,26 @@ export class MessageOutgoing implements Road {
       }
       if (isSmall && (!lane.isBlocked || outbox.lane === lane)) {
         outbox.lend(lane)
-        if (outbox.append(bytes)) {
-          lane.took()
-          return lane.isBlocked ? lane.flushed() : undefined
-        }
+        if (outbox.append(bytes)) return this.#appended(lane)
         if (!lane.isBlocked) {
           lane.drain()
           lane.throwFailure()
-          if (lane.items.length === 0 && outbox.append(bytes)) {
-            lane.took()
-            return lane.isBlocked ? lane.flushed() : undefined
-          }
+          if (lane.items.length === 0 && outbox.append(bytes)) return this.#appended(lane)
         }
       }
     }
     // Small ones are copied, as when they are coalesced.
     lane.enqueue({ bytes: isSmall ? Buffer.from(bytes) : bytes, fds: [], credentials: undefined, settle: undefined })
     return lane.flushed()
+  }
+
+  #appended(lane: Lane): void | Promise<void> {
+    lane.took()
+    if (!lane.isBlocked && this.outbox.length >= BATCH) {
+      lane.drain()
+      lane.throwFailure()
+    }
+    return lane.isBlocked ? lane.flushed() : undefined
   }
 
   /** Sends a message with what goes beside it, after everything before it. */
