@@ -234,7 +234,6 @@ export class FramedStream<T = Buffer, Sent = Uint8Array | string> implements Asy
   }
 
   #readAt(at: number): boolean | typeof WAIT {
-    this.#stream.flushBeforeReading()
     const count = this.#stream.readNow(this.#buffer, at, this.#buffer.length)
     if (count === -EAGAIN) {
       // Whoever waits with nothing must not keep memory that others go on to fill.

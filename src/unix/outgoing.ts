@@ -135,19 +135,6 @@ export class Outgoing {
     return this.#whenWritten(item, signal)
   }
 
-  /**
-   * Writes the outbox before this side turns to reading: whoever asks and then waits for the answer must not keep the
-   * question. What is wrong is told as if the loop had flushed.
-   */
-  flushBeforeReading(): void {
-    if (this.#control[TAIL] === 0 || this.#blocked || this.#failed !== undefined) return
-    try {
-      this.#write(new Uint8Array(0), 0)
-    } catch {
-      // #write has told everyone.
-    }
-  }
-
   /** Settles when everything sent so far is in the kernel. */
   flush(): Promise<void> {
     if (this.#failed !== undefined) return Promise.reject(this.#failed)

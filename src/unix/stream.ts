@@ -60,11 +60,6 @@ export class UnixStream extends Connected implements AsyncIterable<Buffer> {
     return this.#outgoing
   }
 
-  /** @internal */
-  flushBeforeReading(): void {
-    this.#outgoing?.flushBeforeReading()
-  }
-
   /** @internal What kept sent bytes from the kernel, if anything did. */
   get sendFailure(): SocketError | undefined {
     return this.#outgoing?.failure
