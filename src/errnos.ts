@@ -1,5 +1,8 @@
 import { getSystemErrorName } from 'node:util'
 
+/** errno(3), the same on x64 and arm64: nothing is there, or there is no room, and the token will come. */
+export const EAGAIN = 11
+
 // What the kernel answers and libuv, which Node asks for names, has no word for.
 // Names from asm-generic/errno.h and, past 511, include/linux/errno.h: kernel-internal ones that netlink lets through.
 const names: Readonly<Record<number, string>> = {

@@ -7,7 +7,7 @@ import type { Native } from '../native.js'
 import { Queue } from '../queue.js'
 import { WAIT } from '../waits.js'
 import { buffers } from './buffers.js'
-import { EAGAIN } from './failures.js'
+import { EAGAIN } from '../errnos.js'
 import type { Opened } from './open.js'
 
 /** How many sockets without a dump are kept for the next. */

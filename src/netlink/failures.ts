@@ -20,7 +20,6 @@ export function receiveError(errno: number): SocketError {
   return new SocketError({ errno, syscall: 'recvmsg', explanation: errno === ENOBUFS ? overrun : undefined })
 }
 
-export const EAGAIN = 11
 export const ENOBUFS = 105
 
 const overrun = 'the receive buffer was full and datagrams were lost, after those that are still to be received'

@@ -8,7 +8,8 @@ import {
   buffers, COLUMNS, ERRNO, FLAGS, FROM, FULL_LENGTH, GROUP, LENGTH, MOST, NAMESPACE, OFFSET, TRUNCATED,
 } from './buffers.js'
 import { NetlinkDatagram, overrunMark } from './datagram.js'
-import { EAGAIN, ENOBUFS, failure, receiveError, unwrap } from './failures.js'
+import { EAGAIN } from '../errnos.js'
+import { ENOBUFS, failure, receiveError, unwrap } from './failures.js'
 import { encodeFilter, type FilterInstruction } from './filter.js'
 import { encodeMessages, type NetlinkMessage } from './message.js'
 import { adopt, groupNumber, type NetlinkSocketOptions, type Opened, openSocket } from './open.js'

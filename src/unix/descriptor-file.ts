@@ -3,6 +3,7 @@
 import { fstat, read, type Stats, write } from 'node:fs'
 import type { Readable, Writable } from 'node:stream'
 
+import { EAGAIN } from '../errnos.js'
 import * as check from '../arguments.js'
 import { closedError, SocketError } from '../errors.js'
 import { closeDescriptor, statOf, system } from './descriptors.js'
@@ -11,7 +12,6 @@ import { waitAny } from './wait-any.js'
 const CHUNK = 64 * 1024
 /** What a pipe that says it is writable takes without blocking (`PIPE_BUF` of pipe(7)). */
 const PIPE_CHUNK = 4096
-const EAGAIN = 11
 const EFBIG = 27
 const DEFAULT_MAX_LENGTH = 1024 ** 3
 

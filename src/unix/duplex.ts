@@ -1,11 +1,10 @@
 import { Duplex } from 'node:stream'
 
+import { EAGAIN } from '../errnos.js'
 import { WAIT } from '../waits.js'
 import type { UnixAddress } from './address.js'
 import { slab } from './slab.js'
 import type { UnixStream } from './stream.js'
-
-const EAGAIN = 11
 
 type Callback = (error?: Error | null) => void
 

@@ -1,3 +1,4 @@
+import { EAGAIN } from '../errnos.js'
 import * as check from '../arguments.js'
 import { SocketError } from '../errors.js'
 import type { Closable } from '../handle.js'
@@ -9,7 +10,6 @@ import { MessageBatch } from './message-batch.js'
 import { slab } from './slab.js'
 import type { UnixStream } from './stream.js'
 
-const EAGAIN = 11
 const DEFAULT_MAX_LENGTH = 16 * 1024 * 1024
 /** Messages up to this size are coalesced; larger ones go to the kernel from where they are. */
 const LARGEST_COALESCED = 16 * 1024

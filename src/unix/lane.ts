@@ -1,5 +1,6 @@
 // Messages on their way to one destination, in order.
 
+import { EAGAIN } from '../errnos.js'
 import { SocketError } from '../errors.js'
 import { eventLoop, enter, giveBack, reserveSlot, type Waiter } from '../loop.js'
 import { type Native, native } from '../native.js'
@@ -10,7 +11,6 @@ import { errnoError, failure, isTheEnd } from './failures.js'
 import { LARGEST_COALESCED, type MessageOutbox } from './message-outbox.js'
 import { sendMessage } from './messages.js'
 
-const EAGAIN = 11
 const LONGEST_PAUSE = 50
 
 /** A message that waits because the destination is full. */

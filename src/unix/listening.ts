@@ -1,5 +1,6 @@
 // What the stream and the seqpacket listener have in common.
 
+import { EAGAIN } from '../errnos.js'
 import * as check from '../arguments.js'
 import { Handle } from '../handle.js'
 import { iterate } from '../iterate.js'
@@ -33,7 +34,6 @@ export interface ListenOptions extends Omit<ReceiveOptions, 'receiveBuffer' | 's
   signal?: AbortSignal
 }
 
-const EAGAIN = 11
 const MAX_BACKLOG = 0x7fff_ffff
 
 /** Opens the native listener of a type. */

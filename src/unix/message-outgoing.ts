@@ -1,5 +1,6 @@
 // What leaves through one message socket: a lane a destination.
 
+import { EAGAIN } from '../errnos.js'
 import { SocketError } from '../errors.js'
 import type { Native } from '../native.js'
 import type { Holder } from '../waits.js'
@@ -10,7 +11,6 @@ import { Lane, type Road } from './lane.js'
 import { LARGEST_COALESCED, MessageOutbox } from './message-outbox.js'
 import { sendMessage } from './messages.js'
 
-const EAGAIN = 11
 const EMSGSIZE = 90
 /** `unix_dgram_sendmsg()` keeps these back of `SO_SNDBUF`. */
 const RESERVED = 32

@@ -1,5 +1,6 @@
 // Messages as they come in: a batch a call, split when somebody looks.
 
+import { EAGAIN } from '../errnos.js'
 import * as check from '../arguments.js'
 import { SocketError } from '../errors.js'
 import { END, iterate } from '../iterate.js'
@@ -69,7 +70,6 @@ const ANCILLARY_TRUNCATED = 2
 const HAS_CREDENTIALS = 4
 const HAS_TIMESTAMP = 8
 
-const EAGAIN = 11
 const LONGEST = 0xffff_ffff
 const NO_FDS: readonly number[] = Object.freeze([])
 

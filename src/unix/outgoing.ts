@@ -1,3 +1,4 @@
+import { EAGAIN } from '../errnos.js'
 import { Queue } from '../queue.js'
 import { SocketError } from '../errors.js'
 import type { Native } from '../native.js'
@@ -10,7 +11,6 @@ const ERRNO = 2
 
 const SMALLEST_OUTBOX = 4 * 1024
 const LARGEST_OUTBOX = 64 * 1024
-const EAGAIN = 11
 
 /** Bytes that wait behind the outbox, and whoever wants to know when the last of them is in the kernel. */
 interface Item {

@@ -1,6 +1,7 @@
 import type { Socket as NetSocket } from 'node:net'
 import type { Duplex } from 'node:stream'
 
+import { EAGAIN } from '../errnos.js'
 import * as check from '../arguments.js'
 import { SocketError } from '../errors.js'
 import { END, iterate } from '../iterate.js'
@@ -20,7 +21,6 @@ import { slab } from './slab.js'
 import { readableOf, writableOf } from './web-streams.js'
 
 const SOCK_STREAM = 1
-const EAGAIN = 11
 /** Bytes that one `receiveMessage()` brings at most, unless told otherwise. */
 const DEFAULT_LENGTH = 64 * 1024
 

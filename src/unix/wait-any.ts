@@ -1,5 +1,6 @@
 // What select(2) is for, over any number of descriptors, whoever owns them.
 
+import { EAGAIN } from '../errnos.js'
 import * as check from '../arguments.js'
 import { closedError, SocketError } from '../errors.js'
 import { Handle } from '../handle.js'
@@ -49,7 +50,6 @@ export interface WaitOptions {
   signal?: AbortSignal
 }
 
-const EAGAIN = 11
 const EEXIST = 17
 const READABLE = 1
 const WRITABLE = 2
