@@ -334,6 +334,8 @@ export interface NetlinkOpenOptions {
   portId?: number
   /** Group numbers, from 1. */
   groups?: Array<number>
+  /** A classic BPF program: four numbers an instruction, `code, jt, jf, k`. */
+  filter?: Uint32Array
   /** A file name under `/run/netns`. */
   namespaceName?: string
   /** The path of a namespace file. */

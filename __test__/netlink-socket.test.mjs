@@ -424,6 +424,34 @@ test('a filter keeps out what it drops, from the first datagram on', async (t) =
   assert.equal((await failure(NetlinkSocket.open({ protocol: 0, filter: [{ code: 0xffff }] }))).code, 'EINVAL')
 })
 
+// Writes to one port id and one group as fast as it can: eight times what the filter drops, then what it keeps.
+const FLOOD = `
+import socket, sys
+peer = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 2)
+peer.setblocking(False)
+print('floods', flush=True)
+while True:
+    for data in [b'dropped'] * 8 + [b'kept']:
+        try:
+            peer.sendto(data, (4243, 1 << 7))
+        except OSError:
+            pass
+`
+
+test('a filter is there before the first datagram can be, however many are under way', async (t) => {
+  const flood = start('python3', ['-Bc', FLOOD])
+  t.after(() => flood.child.kill('SIGKILL'))
+  await flood.said('floods')
+  // Keeps what begins with a k: `ldb [0]; jeq #107, 0, 1; ret #-1; ret #0`.
+  const filter = [{ code: 0x30, k: 0 }, { code: 0x15, jt: 0, jf: 1, k: 107 }, { code: 6, k: 0xffff_ffff }, { code: 6, k: 0 }]
+  for (let round = 0; round < 200; round++) {
+    const socket = await NetlinkSocket.open({ protocol: 'usersock', portId: 4243, groups: [8], filter, onOverrun: 'mark' })
+    const { data } = await socket.receive()
+    await socket.close()
+    assert.equal(data.toString(), 'kept')
+  }
+})
+
 test('options reach the kernel', async (t) => {
   const plain = await open(t, { packetInfo: false, groups: [3] })
   const from = await open(t)

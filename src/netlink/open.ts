@@ -5,7 +5,7 @@ import { eventLoop, giveBack, reserveSlot } from '../loop.js'
 import { type Native, native } from '../native.js'
 import { buffers } from './buffers.js'
 import { type ProtocolName, protocols } from './constants.js'
-import { failure, unwrap } from './failures.js'
+import { unwrap } from './failures.js'
 import { encodeFilter, type FilterInstruction } from './filter.js'
 
 /** What a socket and a client have in common. */
@@ -48,7 +48,7 @@ export interface NetlinkSocketOptions extends NetlinkOpenOptions {
    * after it is missing, so that is when to look at the whole state again.
    */
   onOverrun?: 'throw' | 'mark'
-  /** A classic BPF program that sees datagrams before they are queued. */
+  /** A classic BPF program that sees every datagram, from the first one on, before it is queued. */
   filter?: readonly FilterInstruction[]
   /** `NETLINK_PKTINFO`: the group's number with each datagram. Default true; without it groups above 32 are unknown. */
   packetInfo?: boolean
@@ -91,29 +91,14 @@ export function nativeOptions(options: Partial<NetlinkOpenOptions>): Native.Netl
 
 /** Opens the native socket of a `NetlinkSocket`. */
 export function openSocket(options: Partial<NetlinkSocketOptions>): Opened {
-  const given = {
+  return open({
     ...nativeOptions(options),
     packetInfo: check.bool('options.packetInfo', options.packetInfo ?? true),
     broadcastError: check.bool('options.broadcastErrors', options.broadcastErrors ?? false),
     listenAllNsid: check.bool('options.listenAllNamespaces', options.listenAllNamespaces ?? false),
-  }
-  const groups = groupsOf(options.groups)
-  const filter = options.filter === undefined ? undefined : encodeFilter('options.filter', options.filter)
-  const opened = open(given)
-  try {
-    // Groups come after the filter, or what it is to keep out could slip in before it.
-    const failed = filter === undefined ? null : opened.native.attachFilter(filter)
-    if (failed !== null) throw failure(failed)
-    for (const group of groups) {
-      const refused = opened.native.join(group)
-      if (refused !== null) throw failure(refused)
-    }
-    return opened
-  } catch (error) {
-    opened.native.close()
-    giveBack(opened.slot)
-    throw error
-  }
+    groups: groupsOf(options.groups),
+    ...(options.filter === undefined ? {} : { filter: encodeFilter('options.filter', options.filter) }),
+  })
 }
 
 export function open(options: Native.NetlinkOpenOptions): Opened {

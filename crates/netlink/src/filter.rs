@@ -1,5 +1,12 @@
 //! Classic BPF: which datagrams the kernel keeps from the socket.
 
+use std::os::fd::BorrowedFd;
+
+use rustix::io::Errno;
+
+use crate::error::Error;
+use crate::sys;
+
 /// One instruction of a classic BPF program, `struct sock_filter` of `linux/filter.h`.
 ///
 /// A program sees a datagram from its netlink header on; loads of two and four bytes are big-endian, while a netlink
@@ -15,4 +22,12 @@ pub struct Instruction {
     pub jump_false: u8,
     /// The operand.
     pub operand: u32,
+}
+
+/// Attaches a program in place of an earlier one.
+pub(crate) fn attach(fd: BorrowedFd<'_>, program: &[Instruction]) -> Result<(), Error> {
+    sys::attach_filter(fd, program).map_err(|errno| {
+        let detail = if errno == Errno::INVAL { "not a valid classic BPF program" } else { "SO_ATTACH_FILTER" };
+        Error::new(errno, "setsockopt", detail)
+    })
 }

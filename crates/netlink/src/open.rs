@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use rustix::net::sockopt;
 
 use crate::error::{Error, errno_of};
+use crate::filter::{self, Instruction};
 use crate::namespace::Namespace;
 use crate::sys::{self, Switch};
 
@@ -24,6 +25,8 @@ pub struct OpenOptions {
     pub port_id: Option<u32>,
     /// Groups to join, by number (from 1), joined one by one and so of any number that the protocol has.
     pub groups: Vec<u32>,
+    /// A classic BPF program that sees every datagram from the first one on; none if empty.
+    pub filter: Vec<Instruction>,
     /// The network namespace to create it in, if not the calling thread's.
     pub namespace: Option<Namespace>,
     /// How many bytes to ask for with `SO_RCVBUFFORCE` or, without CAP_NET_ADMIN, `SO_RCVBUF`. The kernel doubles
@@ -56,6 +59,7 @@ impl Default for OpenOptions {
             protocol: NlFamily::Route.into(),
             port_id: None,
             groups: Vec::new(),
+            filter: Vec::new(),
             namespace: None,
             receive_buffer: None,
             send_buffer: None,
@@ -90,7 +94,8 @@ impl OpenOptions {
         })?;
         socket.nonblock().map_err(|error| Error::from_io(&error, "fcntl", ""))?;
         self.configure(&socket)?;
-        // Options come first: nothing may arrive before the socket is as it was asked for.
+        // Options and the filter come first: from bind(2) on others can send to it, and nothing may arrive before the
+        // socket is as it was asked for.
         socket.bind(self.port_id, Groups::empty()).map_err(|error| {
             let detail = match (errno_of(&error), self.port_id) {
                 (Errno::ADDRINUSE, Some(id)) => {
@@ -128,6 +133,9 @@ impl OpenOptions {
                 if wanted {
                     sys::set_switch(fd, switch).map_err(|errno| Error::new(errno, "setsockopt", name))?;
                 }
+            }
+            if !self.filter.is_empty() {
+                filter::attach(fd, &self.filter)?;
             }
             Ok(())
         })?;

@@ -13,7 +13,7 @@ use rustix::net::netlink::SocketAddrNetlink;
 
 use crate::delivery::Delivery;
 use crate::error::Error;
-use crate::filter::Instruction;
+use crate::filter::{self, Instruction};
 use crate::open::{self, OpenOptions};
 use crate::pace::Pace;
 use crate::sys::{self, Switch};
@@ -80,7 +80,7 @@ impl Socket {
     /// # Errors
     /// - `EPROTONOSUPPORT`: no module serves the protocol.
     /// - `EADDRINUSE`: the port id is taken.
-    /// - `EINVAL`: the protocol has no such group. `EPERM`: a group or an option asks for a capability.
+    /// - `EINVAL`: the protocol has no such group, or the filter is no program. `EPERM`: a group or an option asks for a capability.
     /// - `ENOENT`, `EINVAL`, `EPERM` of entering a namespace; see setns(2).
     /// - `EMFILE`, `ENFILE`, and what registering with tokio gives.
     pub fn open(options: &OpenOptions) -> Result<Self, Error> {
@@ -336,10 +336,7 @@ impl Socket {
     /// `EINVAL`: not a valid program (1 to 4096 instructions, ending in a return). `ENOMEM`: larger than
     /// `net.core.optmem_max` allows. `EPERM`: the filter was locked.
     pub fn attach_filter(&self, program: &[Instruction]) -> Result<(), Error> {
-        sys::attach_filter(self.as_fd(), program).map_err(|errno| {
-            let detail = if errno == Errno::INVAL { "not a valid classic BPF program" } else { "SO_ATTACH_FILTER" };
-            Error::new(errno, "setsockopt", detail)
-        })
+        filter::attach(self.as_fd(), program)
     }
 
     /// Takes the filter off.

@@ -8,13 +8,13 @@ use std::task::{Context, Poll, Waker};
 use napi::Either;
 use napi_derive::napi;
 use nearwire_event_loop::Member;
-use nearwire_netlink::{Delivery, Error, Instruction, Socket};
+use nearwire_netlink::{Delivery, Error, Socket};
 use rustix::io::Errno;
 
 use crate::event_loop::EventLoop;
 use crate::failure::{CLOSED, Failure};
 use crate::netlink_buffers::{Memory, NetlinkBuffers};
-use crate::netlink_options::{NetlinkOpenOptions, with_number};
+use crate::netlink_options::{NetlinkOpenOptions, instructions, with_number};
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
@@ -246,15 +246,7 @@ impl NetlinkSocket {
     /// Attaches a classic BPF program: four numbers an instruction, `code, jt, jf, k`.
     #[napi]
     pub fn attach_filter(&self, program: &[u32]) -> Option<Failure> {
-        let program: Option<Vec<Instruction>> = program.chunks(4).map(instruction).collect();
-        self.tell(|socket| match program {
-            Some(program) => socket.attach_filter(&program),
-            None => Err(Error {
-                errno: Errno::INVAL,
-                syscall: "setsockopt",
-                detail: "an instruction is four numbers: code (16 bits), jt, jf (8 bits), k (32 bits)".into(),
-            }),
-        })
+        self.tell(|socket| socket.attach_filter(&instructions(program)?))
     }
 
     /// Takes the filter off.
@@ -313,14 +305,4 @@ impl NetlinkSocket {
             Either::B(failure) => Some(failure),
         }
     }
-}
-
-fn instruction(numbers: &[u32]) -> Option<Instruction> {
-    let &[code, jump_true, jump_false, operand] = numbers else { return None };
-    Some(Instruction {
-        code: code.try_into().ok()?,
-        jump_true: jump_true.try_into().ok()?,
-        jump_false: jump_false.try_into().ok()?,
-        operand,
-    })
 }

@@ -2,8 +2,9 @@
 
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 
+use napi::bindgen_prelude::Uint32Array;
 use napi_derive::napi;
-use nearwire_netlink::{Errno, Error, Namespace, OpenOptions};
+use nearwire_netlink::{Errno, Error, Instruction, Namespace, OpenOptions};
 
 /// What to open. Everything but the protocol may be left out; the defaults are those of the crate: a port id of the
 /// kernel's choice, no groups, the caller's network namespace, packet information.
@@ -16,6 +17,8 @@ pub struct NetlinkOpenOptions {
     pub port_id: Option<u32>,
     /// Group numbers, from 1.
     pub groups: Option<Vec<u32>>,
+    /// A classic BPF program: four numbers an instruction, `code, jt, jf, k`.
+    pub filter: Option<Uint32Array>,
     /// A file name under `/run/netns`.
     pub namespace_name: Option<String>,
     /// The path of a namespace file.
@@ -50,11 +53,13 @@ impl NetlinkOpenOptions {
             (_, _, Some(fd)) => Some(Namespace::Fd(duplicate(fd)?)),
             (None, None, None) => None,
         };
+        let filter = self.filter.as_deref().map(instructions).transpose()?;
         let defaults = OpenOptions::default();
         Ok(OpenOptions {
             protocol: self.protocol,
             port_id: self.port_id,
             groups: self.groups.unwrap_or_default(),
+            filter: filter.unwrap_or_default(),
             namespace,
             receive_buffer: self.receive_buffer.map(|size| size as usize),
             send_buffer: self.send_buffer.map(|size| size as usize),
@@ -67,6 +72,25 @@ impl NetlinkOpenOptions {
             no_enobufs: self.no_enobufs.unwrap_or(defaults.no_enobufs),
         })
     }
+}
+
+/// A classic BPF program out of four numbers an instruction.
+pub(crate) fn instructions(numbers: &[u32]) -> Result<Vec<Instruction>, Error> {
+    numbers.chunks(4).map(instruction).collect::<Option<_>>().ok_or_else(|| Error {
+        errno: Errno::INVAL,
+        syscall: "setsockopt",
+        detail: "an instruction is four numbers: code (16 bits), jt, jf (8 bits), k (32 bits)".into(),
+    })
+}
+
+fn instruction(numbers: &[u32]) -> Option<Instruction> {
+    let &[code, jump_true, jump_false, operand] = numbers else { return None };
+    Some(Instruction {
+        code: code.try_into().ok()?,
+        jump_true: jump_true.try_into().ok()?,
+        jump_false: jump_false.try_into().ok()?,
+        operand,
+    })
 }
 
 /// A descriptor that JavaScript knows by its number, borrowed for the time of one call.
