@@ -47,6 +47,7 @@ test('protocol.mjs has the numbers of the header', () => {
     ['NETLINK_NEARWIRE_ECHO', protocol],
     ['NEARWIRE_ECHO_MAX_PAYLOAD', echoProtocol.maxPayload],
     ['NEARWIRE_ECHO_MAX_MESSAGES', echoProtocol.maxMessages],
+    ['NEARWIRE_ECHO_GROUPS', echoProtocol.groups],
     ...upper('GROUP', Object.entries(group)),
     ...upper('MSG', Object.entries(type)),
     ...upper('A', ids(Echo)),
@@ -161,6 +162,62 @@ test('who has left gets no more; with nobody left publishing is ESRCH', async (t
   assert.equal((await receiveOne(socket)).text, 'only this');
 });
 
+test('broadcastErrors: of a full listener with it the kernel\'s sender hears, of one without it nobody does', async (t) => {
+  const client = await openClient(t);
+  const countersNow = async () => Echo.decode((await client.request({ type: type.counters, payload: Buffer.alloc(0) }))[0].payload);
+  for (const broadcastErrors of [false, true]) {
+    const full = await NetlinkSocket.open({ protocol, groups: [group.news], receiveBuffer: 1, broadcastErrors });
+    const reader = await NetlinkSocket.open({ protocol, groups: [group.news] });
+    const before = await countersNow();
+    let undelivered = 0;
+    for (let count = 0; count < 50; count += 1) {
+      await client.request({ type: type.publish, payload: Buffer.from(`${count}`) }).catch((error) => {
+        assert.deepEqual([error.name, error.code], ['NetlinkError', 'ENOBUFS']);
+        undelivered += 1;
+      });
+      assert.equal((await receiveOne(reader)).text, `${count}`);
+    }
+    const after = await countersNow();
+    assert.equal(undelivered > 0, broadcastErrors);
+    assert.equal(after.undelivered - before.undelivered, BigInt(undelivered));
+    assert.equal(after.published - before.published, BigInt(50 - undelivered));
+    // The listener itself hears of it in any case.
+    await assert.rejects(full.receive(), { code: 'ENOBUFS' });
+    assert.equal((await receiveOne(full)).text, '0');
+    await full.close();
+    await reader.close();
+  }
+});
+
+test('groups above 32 are joined, heard with their number, and left', async (t) => {
+  const client = await openClient(t);
+  const announce = (number) => client.request({ type: type.announce, payload: Echo.encode({ group: number, text: `to ${number}` }) });
+  const all = await openSocket(t, { groups: [1, 32, 33, 40] });
+  const [forty, eight] = [await openSocket(t), await openSocket(t, { groups: [8] })]; // in a mask of 32 bits, 40 would be 8
+  const uninformed = await openSocket(t, { groups: [40], packetInfo: false });
+  forty.join(40);
+  assert.deepEqual([all.groups, forty.groups], [[1, 32, 33, 40], [40]]);
+  for (const number of [1, 32, 33, 40]) {
+    await announce(number);
+    const datagram = await all.receive();
+    const [{ payload }] = datagram.messages();
+    assert.deepEqual([datagram.group, datagram.from, Echo.decode(payload).text], [number, 0, `to ${number}`]);
+  }
+  assert.equal((await forty.receive()).group, 40);
+  assert.equal((await uninformed.receive()).group, 0);
+  await announce(8);
+  assert.equal((await eight.receive()).group, 8);
+
+  for (const socket of [all, forty, uninformed]) socket.leave(40);
+  assert.deepEqual([all.groups, forty.groups], [[1, 32, 33], []]);
+  await assert.rejects(announce(40), { code: 'ESRCH' });
+  // The next thing it gets is the answer to its own question.
+  await forty.send(request(type.echo, 'only this'));
+  assert.equal((await receiveOne(forty)).text, 'only this');
+  assert.throws(() => forty.join(41), (error) => error.code === 'EINVAL' && /no group 41/.test(error.message));
+  assert.throws(() => forty.send(request(type.echo), { group: 40 }), { code: 'ERR_OUT_OF_RANGE' });
+});
+
 test('a port id of one\'s own, and one that is taken', async (t) => {
   const socket = await openSocket(t, { portId: 4242 });
   assert.equal(socket.portId, 4242);
@@ -268,7 +325,7 @@ test('the example does what its page says, for an ordinary user too', async () =
     'news from port 0, group 1: hello',
     'list: 5000 numbers',
     'refused: EOPNOTSUPP refused, as you asked',
-    'counters: { received: 6n, refused: 1n, published: 1n }\n',
+    'counters: { received: 6n, refused: 1n, published: 1n, undelivered: 0n }\n',
   ].join('\n');
   const { stdout } = await run(process.execPath, [example, 'hello'], { uid: 65534, gid: 65534 });
   assert.equal(stdout, expected);

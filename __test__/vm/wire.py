@@ -9,8 +9,8 @@ import tap
 PROTOCOL = 25
 NEWS = 1
 
-ECHO, PREFIX, ATTRIBUTES, PUBLISH, COUNTERS, REFUSE, BURST, LIST = range(16, 24)
-PAD, TEXT, NUMBER, SHOUT, PLACE, ERROR_NUMBER, RECEIVED, REFUSED, PUBLISHED = range(1, 10)
+ECHO, PREFIX, ATTRIBUTES, PUBLISH, COUNTERS, REFUSE, BURST, LIST, ANNOUNCE = range(16, 25)
+PAD, TEXT, NUMBER, SHOUT, PLACE, ERROR_NUMBER, RECEIVED, REFUSED, PUBLISHED, UNDELIVERED, GROUP = range(1, 12)
 ROW, COLUMN, LABEL = 1, 2, 3
 
 # linux/netlink.h
@@ -19,7 +19,7 @@ CAPPED, ACK_TLVS = 0x100, 0x200
 ERROR, DONE = 2, 3
 NESTED = 0x8000
 SOL_NETLINK = 270
-ADD_MEMBERSHIP, DROP_MEMBERSHIP, PKTINFO, CAP_ACK, EXT_ACK = 1, 2, 3, 10, 11
+ADD_MEMBERSHIP, DROP_MEMBERSHIP, PKTINFO, BROADCAST_ERROR, CAP_ACK, EXT_ACK = 1, 2, 3, 4, 10, 11
 ERR_MSG, ERR_OFFSET, ERR_POLICY, ERR_MISSING_TYPE, ERR_MISSING_NEST = 1, 2, 4, 5, 6
 
 HEADER = struct.Struct('=IHHII')
@@ -129,9 +129,9 @@ class Socket(socket.socket):
 
 
 def counters(peer):
-    """What the module has counted: requests, refusals, publications."""
+    """What the module has counted: requests, refusals, publications, and those that did not reach all."""
     got = attributes(peer.ask(COUNTERS).payload)
-    return [number(got[kind]) for kind in (RECEIVED, REFUSED, PUBLISHED)]
+    return [number(got[kind]) for kind in (RECEIVED, REFUSED, PUBLISHED, UNDELIVERED)]
 
 
 def in_child(run):

@@ -26,6 +26,7 @@ static struct sock *kernel_socket;
 static atomic64_t received;
 static atomic64_t refused;
 static atomic64_t published;
+static atomic64_t undelivered;
 
 /* A dump compares this between its parts; 0 would mean "no part before". */
 static atomic_t generation = ATOMIC_INIT(1);
@@ -47,6 +48,8 @@ static const struct nla_policy policy[NEARWIRE_ECHO_A_MAX + 1] = {
 	[NEARWIRE_ECHO_A_SHOUT]		= { .type = NLA_FLAG },
 	[NEARWIRE_ECHO_A_PLACE]		= NLA_POLICY_NESTED(place_policy),
 	[NEARWIRE_ECHO_A_ERROR]		= NLA_POLICY_RANGE(NLA_U32, 1, 133),
+	[NEARWIRE_ECHO_A_GROUP]		= NLA_POLICY_RANGE(NLA_U32, 1,
+							   NEARWIRE_ECHO_GROUPS),
 };
 
 static int parse(const struct nlmsghdr *request, struct nlattr **attributes,
@@ -211,6 +214,30 @@ drop:
 	return error;
 }
 
+/*
+ * Takes the news. A member without room misses them and hears ENOBUFS itself;
+ * whoever sends hears of it only if that member asked for that, by
+ * NETLINK_BROADCAST_ERROR. The other members have them all the same.
+ */
+static int send_news(struct sk_buff *news, struct nlmsghdr *header, u32 group)
+{
+	int error;
+
+	atomic_inc(&generation);
+
+	/* News come from the kernel, whoever asked for them. */
+	header->nlmsg_pid = 0;
+	nlmsg_end(news, header);
+
+	/* A port id in place of the 0 would leave that member out. */
+	error = nlmsg_multicast(kernel_socket, news, 0, group, GFP_KERNEL);
+	if (!error)
+		atomic64_inc(&published);
+	else if (error == -ENOBUFS)
+		atomic64_inc(&undelivered);
+	return error;
+}
+
 static int publish(struct sk_buff *request, struct netlink_ext_ack *extack)
 {
 	const struct nlmsghdr *asked = nlmsg_hdr(request);
@@ -222,23 +249,43 @@ static int publish(struct sk_buff *request, struct netlink_ext_ack *extack)
 	if (error)
 		return error;
 
-	atomic_inc(&generation);
-
 	news = new_answer(request, 0, nlmsg_len(asked), &header);
 	if (!news)
 		return -ENOMEM;
-
-	/* News come from the kernel, whoever asked for them. */
-	header->nlmsg_pid = 0;
 	skb_put_data(news, nlmsg_data(asked), nlmsg_len(asked));
-	nlmsg_end(news, header);
+	return send_news(news, header, NEARWIRE_ECHO_GROUP_NEWS);
+}
 
-	/* A port id in place of the 0 would leave that member out. */
-	error = nlmsg_multicast(kernel_socket, news, 0,
-				NEARWIRE_ECHO_GROUP_NEWS, GFP_KERNEL);
-	if (!error)
-		atomic64_inc(&published);
-	return error;
+static int announce(struct sk_buff *request, struct netlink_ext_ack *extack)
+{
+	struct nlattr *got[NEARWIRE_ECHO_A_MAX + 1];
+	const struct nlattr *group, *text;
+	struct nlmsghdr *header;
+	struct sk_buff *news;
+	int error;
+
+	error = parse(nlmsg_hdr(request), got, extack);
+	if (error)
+		return error;
+
+	group = got[NEARWIRE_ECHO_A_GROUP];
+	text = got[NEARWIRE_ECHO_A_TEXT];
+	if (!group || !text) {
+		NL_SET_ERR_MSG(extack, "a group and a text are required");
+		NL_SET_ERR_ATTR_MISS(extack, NULL,
+				     group ? NEARWIRE_ECHO_A_TEXT :
+					     NEARWIRE_ECHO_A_GROUP);
+		return -EINVAL;
+	}
+
+	news = new_answer(request, 0, NLMSG_DEFAULT_SIZE, &header);
+	if (!news)
+		return -ENOMEM;
+	if (nla_put_string(news, NEARWIRE_ECHO_A_TEXT, nla_data(text))) {
+		nlmsg_free(news);
+		return -EMSGSIZE;
+	}
+	return send_news(news, header, nla_get_u32(group));
 }
 
 static int counters(struct sk_buff *request)
@@ -254,7 +301,10 @@ static int counters(struct sk_buff *request)
 	    nla_put_u64_64bit(answer, NEARWIRE_ECHO_A_REFUSED,
 			      atomic64_read(&refused), NEARWIRE_ECHO_A_PAD) ||
 	    nla_put_u64_64bit(answer, NEARWIRE_ECHO_A_PUBLISHED,
-			      atomic64_read(&published), NEARWIRE_ECHO_A_PAD)) {
+			      atomic64_read(&published), NEARWIRE_ECHO_A_PAD) ||
+	    nla_put_u64_64bit(answer, NEARWIRE_ECHO_A_UNDELIVERED,
+			      atomic64_read(&undelivered),
+			      NEARWIRE_ECHO_A_PAD)) {
 		nlmsg_free(answer);
 		return -EMSGSIZE;
 	}
@@ -399,6 +449,8 @@ static int answer_one(struct sk_buff *request, struct nlmsghdr *header,
 		return burst(request, extack);
 	case NEARWIRE_ECHO_MSG_LIST:
 		return list(request, extack);
+	case NEARWIRE_ECHO_MSG_ANNOUNCE:
+		return announce(request, extack);
 	}
 	NL_SET_ERR_MSG(extack, "unknown message type");
 	return -EINVAL;
@@ -429,7 +481,7 @@ static void handle(struct sk_buff *datagram)
 static int __init nearwire_echo_init(void)
 {
 	struct netlink_kernel_cfg cfg = {
-		.groups = NEARWIRE_ECHO_GROUP_NEWS,
+		.groups = NEARWIRE_ECHO_GROUPS,
 		.flags = NL_CFG_F_NONROOT_RECV,	/* anyone may join */
 		.input = handle,
 	};

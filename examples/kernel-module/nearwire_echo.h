@@ -23,6 +23,13 @@
 /* The most messages that one BURST or LIST sends; more is ERANGE. */
 #define NEARWIRE_ECHO_MAX_MESSAGES 100000
 
+/*
+ * Groups 1 to this one can be joined. Those above 32 have no bit in the mask of
+ * an address: they are joined by NETLINK_ADD_MEMBERSHIP, and told apart by
+ * NETLINK_PKTINFO.
+ */
+#define NEARWIRE_ECHO_GROUPS 40
+
 enum nearwire_echo_group {
 	/* What PUBLISH was given, to every member, its sender among them. */
 	NEARWIRE_ECHO_GROUP_NEWS = 1,
@@ -43,10 +50,13 @@ enum nearwire_echo_message {
 	 */
 	NEARWIRE_ECHO_MSG_ATTRIBUTES,
 
-	/* Any bytes, to the group; not answered. ESRCH if nobody has joined. */
+	/*
+	 * Any bytes, to the group; not answered. ESRCH if nobody has joined;
+	 * ENOBUFS if a member with NETLINK_BROADCAST_ERROR had no room for it.
+	 */
 	NEARWIRE_ECHO_MSG_PUBLISH,
 
-	/* No payload; answered with RECEIVED, REFUSED, PUBLISHED. */
+	/* No payload; answered with RECEIVED, REFUSED, PUBLISHED, UNDELIVERED. */
 	NEARWIRE_ECHO_MSG_COUNTERS,
 
 	/* Anything; always EOPNOTSUPP, with a text in the extended ACK. */
@@ -65,6 +75,9 @@ enum nearwire_echo_message {
 	 * carries ERROR, negated. A PUBLISH meanwhile sets NLM_F_DUMP_INTR.
 	 */
 	NEARWIRE_ECHO_MSG_LIST,
+
+	/* GROUP, TEXT (both required): like PUBLISH, but to any of the groups. */
+	NEARWIRE_ECHO_MSG_ANNOUNCE,
 };
 
 enum nearwire_echo_attribute {
@@ -77,7 +90,10 @@ enum nearwire_echo_attribute {
 	NEARWIRE_ECHO_A_ERROR,		/* u32, an errno of 1 to 133 */
 	NEARWIRE_ECHO_A_RECEIVED,	/* u64, requests since the module came */
 	NEARWIRE_ECHO_A_REFUSED,	/* u64, those of them that failed */
-	NEARWIRE_ECHO_A_PUBLISHED,	/* u64, messages that went to the group */
+	NEARWIRE_ECHO_A_PUBLISHED,	/* u64, messages that went to a group */
+	NEARWIRE_ECHO_A_UNDELIVERED,	/* u64, those that are known not to have
+					 * reached every member: ENOBUFS */
+	NEARWIRE_ECHO_A_GROUP,		/* u32, 1 to NEARWIRE_ECHO_GROUPS */
 
 	__NEARWIRE_ECHO_A_END,
 };

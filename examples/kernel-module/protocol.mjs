@@ -6,6 +6,7 @@ export const protocol = 25;
 export const maxPayload = 65536;
 export const maxMessages = 100000;
 
+export const groups = 40;
 export const group = { news: 1 };
 
 export const type = {
@@ -17,6 +18,7 @@ export const type = {
   refuse: 21,
   burst: 22,
   list: 23,
+  announce: 24,
 };
 
 export const Place = attributes('place', {
@@ -35,4 +37,6 @@ export const Echo = attributes('echo', {
   received: { id: 7, type: 'u64' },
   refused: { id: 8, type: 'u64' },
   published: { id: 9, type: 'u64' },
+  undelivered: { id: 10, type: 'u64' },
+  group: { id: 11, type: 'u32', checks: { min: 1, max: groups } },
 });

@@ -84,5 +84,5 @@ def _():
 @case('an unknown type is refused')
 def _():
     with Socket() as peer:
-        for kind in (24, 255, 65535):
+        for kind in (25, 255, 65535):
             equal(refusal(peer.ask(kind)), (errno.EINVAL, {ERR_MSG: b'unknown message type\0'}))

@@ -3,9 +3,9 @@ import errno
 import random
 import socket
 from tap import case, equal, fails_with
-from wire import (ACK, ATTRIBUTES, BURST, CAP_ACK, COLUMN, COUNTERS, DUMP, ECHO, ERR_MSG, LABEL, LIST, NESTED, NUMBER, PLACE,
-                  PUBLISH, REQUEST, ROW, SHOUT, SOL_NETLINK, TEXT, Socket, attribute, attributes, message, nested,
-                  refusal, text, u32)
+from wire import (ACK, ANNOUNCE, ATTRIBUTES, BURST, CAP_ACK, COLUMN, COUNTERS, DUMP, ECHO, ERR_MSG, GROUP, LABEL, LIST,
+                  NESTED, NUMBER, PLACE, PUBLISH, REQUEST, ROW, SHOUT, SOL_NETLINK, TEXT, Socket, attribute, attributes,
+                  message, nested, refusal, text, u32)
 
 SO_SNDBUFFORCE = 32
 
@@ -135,7 +135,7 @@ def _():
     whole = [
         message(ATTRIBUTES, text(TEXT, 'abc') + u32(NUMBER, 1) + nested(PLACE, u32(ROW, 1), u32(COLUMN, 2), text(LABEL, 'x'))),
         message(BURST, u32(NUMBER, 3)), message(LIST, u32(NUMBER, 3), REQUEST | DUMP), message(ECHO, b'abc'),
-        message(PUBLISH, b'abc'), message(COUNTERS),
+        message(PUBLISH, b'abc'), message(COUNTERS), message(ANNOUNCE, u32(GROUP, 1) + text(TEXT, 'abc')),
     ]
 
     def change():

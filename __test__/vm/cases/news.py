@@ -4,8 +4,9 @@ import os
 import socket
 import struct
 from tap import case, equal
-from wire import (ACK, DROP_MEMBERSHIP, NEWS, PKTINFO, PUBLISH, REQUEST, SOL_NETLINK, Message, Socket, in_child, message,
-                  parse, refusal, succeeded)
+from wire import (ACK, ANNOUNCE, BROADCAST_ERROR, DROP_MEMBERSHIP, ERR_MISSING_TYPE, GROUP, NEWS, PKTINFO, PUBLISH, REQUEST,
+                  SOL_NETLINK, TEXT, Message, Socket, attribute, attributes, counters, in_child, message, number, parse,
+                  refusal, succeeded, text, u32)
 
 
 @case('nobody has joined: ESRCH, even without NLM_F_ACK')
@@ -94,3 +95,54 @@ def _():
         else:
             raise AssertionError('the slow member did not overrun')
         equal(slow.receive()[0].payload, b'0')
+
+
+@case('a full member that asked for it makes the sender hear ENOBUFS, and the module count; others have the news')
+def _():
+    for asked in (False, True):
+        with Socket() as sender, Socket() as slow, Socket() as member:
+            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+            slow.setsockopt(SOL_NETLINK, BROADCAST_ERROR, int(asked))
+            slow.join()
+            member.join()
+            before = counters(sender)
+            heard = []
+            for sequence in range(100):
+                sender.send(message(PUBLISH, b'%d' % sequence, flags=REQUEST | ACK))
+                heard.append(refusal(sender.receive()[0])[0])
+                equal(member.receive()[0].payload, b'%d' % sequence)
+            after = counters(sender)
+            failed = heard.count(errno.ENOBUFS)
+            equal((heard.count(0), failed > 0), (100 - failed, asked))
+            equal([after[2] - before[2], after[3] - before[3]], [100 - failed, failed])
+
+
+@case('groups up to 40, of which those above 32 are in no mask')
+def _():
+    with Socket() as sender:
+        for group in (1, 32, 33, 40):
+            with Socket() as member, Socket(groups=0xffffffff) as masked:
+                member.setsockopt(SOL_NETLINK, PKTINFO, 1)
+                member.join(group)
+                sender.send(message(ANNOUNCE, u32(GROUP, group) + text(TEXT, 'to some')))
+                data, control, _, address = member.recvmsg(4096, 64)
+                equal(attributes(parse(data)[0].payload), {TEXT: b'to some\0'})
+                equal([number(data) for level, option, data in control], [group])
+                if group <= 32:
+                    equal(address, (0, 1 << (group - 1)))
+                    masked.receive()
+                masked.nothing_queued()
+                member.setsockopt(SOL_NETLINK, DROP_MEMBERSHIP, group)
+                masked.close()
+                equal(refusal(sender.ask(ANNOUNCE, u32(GROUP, group) + text(TEXT, 'to nobody')))[0], errno.ESRCH)
+
+
+@case('an announcement without its group or its text, or to a group that is not there')
+def _():
+    with Socket() as peer:
+        for payload, missing in ((text(TEXT, 'x'), GROUP), (u32(GROUP, 40), TEXT)):
+            code, why = refusal(peer.ask(ANNOUNCE, payload))
+            equal((code, number(why[ERR_MISSING_TYPE])), (errno.EINVAL, missing))
+        for group in (0, 41, 0xffffffff):
+            equal(refusal(peer.ask(ANNOUNCE, u32(GROUP, group) + text(TEXT, 'x')))[0], errno.ERANGE)
+        equal(refusal(peer.ask(ANNOUNCE, attribute(GROUP, b'\1') + text(TEXT, 'x')))[0], errno.EINVAL)

@@ -78,7 +78,7 @@ def _():
     equal(rmmod(), '')
     insmod()
     with Socket() as peer:
-        equal(counters(peer), [1, 0, 0])
+        equal(counters(peer), [1, 0, 0, 0])
 
 
 @case('unloaded and loaded twenty times while a user comes and goes')
