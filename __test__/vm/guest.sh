@@ -21,6 +21,7 @@ run insmod "$MODULE"
 peer echo attributes news multipart port_ids access malformed counters
 if [ -n "$NODE" ]; then
   run "$NODE" --test-reporter=tap __test__/vm/guest.test.mjs
+  run "$NODE" --test-reporter=tap __test__/vm/labels.test.mjs
   run modprobe vsock_loopback
   run "$NODE" --test-reporter=tap __test__/vm/notify.test.mjs
 fi

@@ -24,7 +24,10 @@ export interface ReceiveOptions {
   passCredentials?: boolean
   /** Every message comes with a descriptor of its sender's process (`SO_PASSPIDFD`, Linux 6.5). Default false. */
   passPidfd?: boolean
-  /** Every message comes with its sender's security label (`SO_PASSSEC`). Default false. */
+  /**
+   * Every message comes with its sender's security label (`SO_PASSSEC`). Default false. On a stream the kernel tells it
+   * only with `passCredentials` (`unix_stream_read_generic` of net/unix/af_unix.c).
+   */
   passSecurity?: boolean
   /**
    * Whether descriptors may be sent here (`SO_PASSRIGHTS`, Linux 6.16). Default true; with false, whoever tries gets

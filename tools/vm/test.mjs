@@ -66,7 +66,8 @@ const vm = await boot({
   cache: work,
   environment: { MODULE: module, HEADER_NUMBERS: headerNumbers, NODE: nearwireIsBuilt ? process.execPath : '' },
   // Poison and red zones around what the kernel allocates: a module that writes or reads past its own is found out.
-  kernelArguments: ['slub_debug=FZP'],
+  // And a security module that labels sockets: Debian's kernel has SELinux in it, and AppArmor labels none.
+  kernelArguments: ['slub_debug=FZP', 'security=selinux'],
   timeout: 180,
   onLine(line) {
     counter.line(line);
