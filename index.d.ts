@@ -190,17 +190,6 @@ export declare class UnixSocket {
   /** Makes `to` the destination of a datagram socket; without one it has none any more. */
   connect(to?: Uint8Array | undefined | null): Failure | null
   /**
-   * Sends one message with `send(2)`, at once: a count or a negated errno. The first of a turn of the loop: the
-   * outbox counts turns, so that JavaScript knows when the next one is the first again.
-   */
-  sendNow(data: Uint8Array): number
-  /**
-   * Sends one message, with what goes beside it, to `to` or to where the socket is connected: a count, `-EAGAIN`, or
-   * why not. The first so many of the shared descriptors go with it; they stay the caller's. On a stream, less than all of `data` may go out, and the descriptors
-   * are gone then. After `-EAGAIN` the writing token comes, unless there was a `to`.
-   */
-  sendMessage(data: Uint8Array, to: Uint8Array | undefined | null, fds: number, credentials?: UnixCredentials | undefined | null): number | Failure
-  /**
    * Sets up the outbox of messages: a buffer and a table of ends that JavaScript appends to, and
    * `[count, head, errno, turn]`. The first of the ends is 0.
    */
@@ -209,8 +198,6 @@ export declare class UnixSocket {
   growMessageOutbox(data: Uint8Array): void
   /** Where the messages in the outbox go: an address, or where the socket is connected. */
   addressMessageOutbox(to?: Uint8Array | undefined | null): void
-  /** Sends what is in the outbox: zero when all of it went out, or a negated errno that its first message met. */
-  flushMessages(): number
   /** What came beside a received message, by the number in its row; null when it was taken already. */
   takeAncillary(number: number): UnixAncillary | null
   /** Closes what came beside a received message, if nobody has taken it. */
@@ -230,14 +217,6 @@ export declare class UnixSocket {
   /** Has messages of this socket go through what is shared: before the first is received, or sent with descriptors. */
   attachReceiver(receiver: UnixReceiver): void
   /**
-   * Takes at most `most` messages and puts them into `into`, one after the other from `start`, of each at most
-   * `longest` bytes. Answers how many; 0 at the end of a connection, or when they did not fit; or a negated errno:
-   * after `-EAGAIN` the reading token comes.
-   */
-  receiveMessages(into: Uint8Array, start: number, most: number, longest: number): number
-  /** Takes what a stream has, with what came beside it, into `into[start..end]`: one row. 0 at the end. */
-  receiveBytes(into: Uint8Array, start: number, end: number): number
-  /**
    * Copies the next message without taking it, or its beginning; its descriptors stay with it. One row, or 0 at the
    * end.
    */
@@ -254,23 +233,16 @@ export declare class UnixSocket {
   close(): void
   /** Gives the descriptor up without closing it; -1 when it is gone already. */
   detach(): number
-  /** Reads into `into[start..end]`. Zero is the end of the stream. */
-  read(into: Uint8Array, start: number, end: number): number
-  /** How long `read()` tries before it waits, in microseconds. */
+  /** What functions know the socket by, for as long as this object is there. */
+  get number(): number
+  /** How long `unix_read()` tries before it waits, in microseconds. */
   busyPoll(microseconds: number): void
-  /**
-   * Writes what is in the outbox and then `from[start..end]`; answers how much of the latter went out. Less than all
-   * of it, or `-EAGAIN`, means that the writing token comes.
-   */
-  write(from: Uint8Array, start: number, end: number): number
   /** Writes what is in the outbox: zero when all of it went out. */
   flush(): number
   /** Sets up the outbox: a buffer that JavaScript appends to, and `[tail, head, errno]`. */
   openOutbox(buffer: Uint8Array, control: Int32Array): boolean
   /** Replaces the outbox's buffer by a larger one with the same content. */
   growOutbox(buffer: Uint8Array): void
-  /** Has the outbox flushed before the loop blocks, and keeps the process alive until it is. */
-  markDirty(): void
   /** Shuts down reading (0), writing (1) or both (2), as `shutdown(2)` numbers them. */
   shutdown(how: number): Failure | null
   /** The socket's own address. */
@@ -416,6 +388,9 @@ export interface UnixFeatures {
   peekOffset: boolean
 }
 
+/** Sends what is in the outbox of messages: zero when all of it went out, or a negated errno that its first message met. */
+export declare function unixFlushMessages(socket: number): number
+
 /** How to listen. */
 export interface UnixListenOptions {
   /** As for `listen(2)`. */
@@ -430,6 +405,9 @@ export interface UnixListenOptions {
   receive?: UnixReceiveOptions
 }
 
+/** Has the outbox flushed before the loop blocks, and keeps the process alive until it is. */
+export declare function unixMarkDirty(socket: number): number
+
 /** The process at the other end, as it was when the connection was made. */
 export interface UnixPeer {
   pid: number
@@ -438,6 +416,19 @@ export interface UnixPeer {
   /** Supplementary groups. */
   groups: Array<number>
 }
+
+/** Reads into `into[start..end]`. Zero is the end of the stream. */
+export declare function unixRead(socket: number, into: Uint8Array, start: number, end: number): number
+
+/** Takes what a stream has, with what came beside it, into `into[start..end]`: one row. 0 at the end. */
+export declare function unixReceiveBytes(socket: number, into: Uint8Array, start: number, end: number): number
+
+/**
+ * Takes at most `most` messages and puts them into `into`, one after the other from `start`, of each at most `longest`
+ * bytes. Answers how many; 0 at the end of a connection, or when they did not fit; or a negated errno: after `-EAGAIN`
+ * the reading token comes.
+ */
+export declare function unixReceiveMessages(socket: number, into: Uint8Array, start: number, most: number, longest: number): number
 
 /** What arrives with messages; what is absent stays as it is. */
 export interface UnixReceiveOptions {
@@ -456,6 +447,26 @@ export interface UnixReceiveOptions {
   /** `SO_SNDBUF`, in bytes. */
   sendBuffer?: number
 }
+
+/**
+ * Sends one message with `send(2)`, at once: a count or a negated errno. The first of a turn of the loop: the outbox
+ * counts turns, so that JavaScript knows when the next one is the first again.
+ */
+export declare function unixSend(socket: number, data: Uint8Array): number
+
+/**
+ * Sends one message, with what goes beside it, to `to` or to where the socket is connected: a count, `-EAGAIN`, or why
+ * not. The first so many of the shared descriptors go with it; they stay the caller's. On a stream, less than all of
+ * `data` may go out, and the descriptors are gone then. After `-EAGAIN` the writing token comes, unless there was a
+ * `to`.
+ */
+export declare function unixSendMessage(socket: number, data: Uint8Array, to: Uint8Array | undefined | null, fds: number, credentials?: UnixCredentials | undefined | null): number | Failure
+
+/**
+ * Writes what is in the outbox and then `from[start..end]`; answers how much of the latter went out. Less than all of
+ * it, or `-EAGAIN`, means that the writing token comes.
+ */
+export declare function unixWrite(socket: number, from: Uint8Array, start: number, end: number): number
 
 /** A non-blocking socket that is connected, or about to be. */
 export interface VsockConnecting {

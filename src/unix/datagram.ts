@@ -238,7 +238,7 @@ export class UnixDatagram extends Handle<Native.UnixSocket> implements AsyncIter
   #connect(to: EncodedAddress | undefined): void {
     this.assertOpen('connect')
     if (this.#outgoing !== undefined && !this.#outgoing.isConnectedLaneEmpty) {
-      this.native.flushMessages()
+      this.#outgoing.outbox.flush()
       if (!this.#outgoing.isConnectedLaneEmpty) throw unsent('connect')
     }
     const failed = this.native.connect(to)
@@ -278,7 +278,7 @@ export function assertNothingAhead(incoming: Incoming): void {
 
 export function assertNothingUnsent(outgoing: MessageOutgoing | undefined): void {
   if (outgoing === undefined) return
-  outgoing.native.flushMessages()
+  outgoing.outbox.flush()
   if (!outgoing.isEmpty) throw unsent('detach')
 }
 

@@ -36,6 +36,7 @@ interface Mark {
 /** What lanes need of the socket that they belong to. */
 export interface Road {
   readonly native: Native.UnixSocket
+  readonly number: number
   readonly outbox: MessageOutbox
   /** Whether a failure is the socket's end: on connections. */
   readonly failsForGood: boolean
@@ -172,7 +173,7 @@ export class Lane implements Waiter {
         this.#refill()
         continue
       }
-      const outcome = sendMessage(this.#road.native, item.bytes, this.to, item.fds, item.credentials)
+      const outcome = sendMessage(this.#road.number, item.bytes, this.to, item.fds, item.credentials)
       if (outcome === -EAGAIN) {
         this.block()
         continue

@@ -1,6 +1,6 @@
 // Small messages to one destination, coalesced; the native side sends them together before the loop blocks.
 
-import type { Native } from '../native.js'
+import { type Native, native } from '../native.js'
 import type { Lane } from './lane.js'
 
 /** Messages up to this size are coalesced; larger ones go to the kernel from where they are. */
@@ -18,6 +18,7 @@ const MOST = 256
 /** Shared with the native side, which advances it; see `crates/node/src/unix_messages.rs`. */
 export class MessageOutbox {
   readonly #native: Native.UnixSocket
+  readonly #number: number
   readonly #control = new Int32Array(4)
   readonly #bounds = new Uint32Array(MOST + 1)
   #data: Buffer | undefined
@@ -25,8 +26,9 @@ export class MessageOutbox {
   /** Whose messages are in it. */
   lane: Lane
 
-  constructor(native: Native.UnixSocket, lane: Lane) {
-    this.#native = native
+  constructor(socket: Native.UnixSocket, lane: Lane) {
+    this.#native = socket
+    this.#number = socket.number
     this.lane = lane
   }
 
@@ -95,13 +97,13 @@ export class MessageOutbox {
     this.#bounds[count + 1] = end
     this.#control[COUNT] = count + 1
     // A lane that is full knows already that it must wait, and is drained when there is room.
-    if (count === 0 && !this.lane.isBlocked && !this.lane.isDraining) this.#native.markDirty()
+    if (count === 0 && !this.lane.isBlocked && !this.lane.isDraining) native.unixMarkDirty(this.#number)
     return true
   }
 
   /** Sends what is in it: 0, or a negated errno. */
   flush(): number {
-    return this.#native.flushMessages()
+    return native.unixFlushMessages(this.#number)
   }
 
   /** Forgets what is in it. */
@@ -109,7 +111,7 @@ export class MessageOutbox {
     this.#control[COUNT] = 0
     this.#control[HEAD] = 0
     // Lets go of the loop.
-    this.#native.flushMessages()
+    native.unixFlushMessages(this.#number)
   }
 
   #open(): void {

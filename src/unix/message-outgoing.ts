@@ -2,7 +2,7 @@
 
 import { EAGAIN } from '../errnos.js'
 import { SocketError } from '../errors.js'
-import type { Native } from '../native.js'
+import { type Native, native } from '../native.js'
 import type { Holder } from '../waits.js'
 import { type EncodedAddress, encodeAddress, type UnixAddressLike } from './address.js'
 import type { Credentials } from './ancillary.js'
@@ -33,6 +33,7 @@ export interface Beside {
 
 export class MessageOutgoing implements Road {
   readonly native: Native.UnixSocket
+  readonly number: number
   readonly failsForGood: boolean
   readonly outbox: MessageOutbox
   readonly #holder: Holder
@@ -51,12 +52,13 @@ export class MessageOutgoing implements Road {
   /** Why nothing more is taken. */
   #refusal: (() => SocketError) | undefined
 
-  constructor(native: Native.UnixSocket, holder: Holder, failsForGood: boolean) {
-    this.native = native
+  constructor(socket: Native.UnixSocket, holder: Holder, failsForGood: boolean) {
+    this.native = socket
+    this.number = socket.number
     this.#holder = holder
     this.failsForGood = failsForGood
     this.#connected = new Lane(this, undefined)
-    this.outbox = new MessageOutbox(native, this.#connected)
+    this.outbox = new MessageOutbox(socket, this.#connected)
   }
 
   /** Whether everything that was sent is in the kernel. */
@@ -170,7 +172,7 @@ export class MessageOutgoing implements Road {
       lane.throwFailure()
     }
     if (lane.isEmpty && !lane.isBlocked) {
-      const outcome = sendMessage(this.native, bytes, lane.to, fds, credentials)
+      const outcome = sendMessage(this.number, bytes, lane.to, fds, credentials)
       if (typeof outcome !== 'number') throw this.#note(failure(outcome, lane.to), lane)
       if (outcome !== -EAGAIN) return undefined
       lane.block()
@@ -290,14 +292,14 @@ export class MessageOutgoing implements Road {
 
   #leaveNow(bytes: Uint8Array, lane: Lane): boolean {
     if (lane.to === undefined) {
-      const outcome = this.native.sendNow(bytes)
+      const outcome = native.unixSend(this.number, bytes)
       if (outcome >= 0) {
         this.outbox.noteFirst()
         return true
       }
       if (outcome !== -EAGAIN) throw this.#note(this.#explained(outcome, bytes), lane)
     } else {
-      const outcome = this.native.sendMessage(bytes, lane.to, 0)
+      const outcome = native.unixSendMessage(this.number, bytes, lane.to, 0)
       if (typeof outcome !== 'number') throw this.#note(failure(outcome, lane.to), lane)
       if (outcome >= 0) {
         this.outbox.noteFirst()

@@ -86,11 +86,11 @@ export function attach(socket: Native.UnixSocket): void {
 
 /** Sends one message with what goes beside it, at once. The socket must be attached. */
 export function sendMessage(
-  socket: Native.UnixSocket, bytes: Uint8Array, to: EncodedAddress | undefined, fds: readonly number[],
+  socket: number, bytes: Uint8Array, to: EncodedAddress | undefined, fds: readonly number[],
   credentials: Credentials | undefined,
 ): number | Native.Failure {
   for (let index = 0; index < fds.length; index++) descriptors[index] = fds[index] as number
-  return socket.sendMessage(bytes, to, fds.length, credentials)
+  return native.unixSendMessage(socket, bytes, to, fds.length, credentials)
 }
 
 /** What one row of a table says. */
@@ -232,6 +232,7 @@ export interface Source {
 /** The incoming messages of one socket. */
 export class Incoming {
   readonly #socket: Native.UnixSocket
+  readonly #number: number
   readonly #source: Source
   readonly #timestamps: boolean
   /** What iteration has read ahead: messages of `#batch` from `#next` on. */
@@ -248,6 +249,7 @@ export class Incoming {
 
   constructor(socket: Native.UnixSocket, source: Source, timestamps: boolean) {
     this.#socket = socket
+    this.#number = socket.number
     this.#source = source
     attach(socket)
     this.#timestamps = timestamps
@@ -373,7 +375,7 @@ export class Incoming {
   #fill(most: number, longest: number): number {
     for (;;) {
       slab.makeRoom(1)
-      const count = this.#socket.receiveMessages(slab.buffer, slab.used, most, longest)
+      const count = native.unixReceiveMessages(this.#number, slab.buffer, slab.used, most, longest)
       if (count < 0) {
         if (count === -EAGAIN) return count
         throw errnoError(count, 'recvmmsg')
@@ -410,10 +412,10 @@ function cut(message: ReceivedMessage, longest: number): ReceivedMessage {
 }
 
 /** What a stream has, with what came beside it; null at the end. */
-export function receiveBytes(socket: Native.UnixSocket, longest: number): ReceivedMessage | null | typeof WAIT {
+export function receiveBytes(socket: Native.UnixSocket, number: number, longest: number): ReceivedMessage | null | typeof WAIT {
   slab.makeRoom(Math.min(longest, 64 * 1024))
   const { buffer, used } = slab
-  const count = socket.receiveBytes(buffer, used, Math.min(buffer.length, used + longest))
+  const count = native.unixReceiveBytes(number, buffer, used, Math.min(buffer.length, used + longest))
   if (count === -EAGAIN) return WAIT
   if (count < 0) throw errnoError(count, 'recvmsg')
   if (count === 0) return null

@@ -1,7 +1,7 @@
 import { EAGAIN } from '../errnos.js'
 import { Queue } from '../queue.js'
 import { SocketError } from '../errors.js'
-import type { Native } from '../native.js'
+import { type Native, native } from '../native.js'
 import type { Holder } from '../waits.js'
 import { errnoError, isTheEnd } from './failures.js'
 
@@ -29,6 +29,7 @@ const done = Promise.resolve()
  */
 export class Outgoing {
   readonly #native: Native.UnixSocket
+  readonly #number: number
   readonly #holder: Holder
   /** Shared with the native side, which advances it; see `crates/node/src/outbox.rs`. */
   readonly #control = new Int32Array(3)
@@ -40,8 +41,9 @@ export class Outgoing {
   /** Makes the error of whatever else is sent; made late, for capturing a stack costs more than closing does. */
   #refusal: (() => SocketError) | undefined
 
-  constructor(native: Native.UnixSocket, holder: Holder) {
-    this.#native = native
+  constructor(socket: Native.UnixSocket, holder: Holder) {
+    this.#native = socket
+    this.#number = socket.number
     this.#holder = holder
   }
 
@@ -77,7 +79,7 @@ export class Outgoing {
   commit(end: number): void {
     const before = this.#control[TAIL]
     this.#control[TAIL] = end
-    if (before === 0) this.#native.markDirty()
+    if (before === 0) native.unixMarkDirty(this.#number)
   }
 
   /** The promise that a sender should wait for, when the kernel is not keeping up. */
@@ -216,7 +218,7 @@ export class Outgoing {
 
   /** Writes the outbox and then bytes, as far as the kernel takes them; answers how many of the latter. */
   #write(bytes: Uint8Array, from: number): number {
-    const count = this.#native.write(bytes, from, bytes.length)
+    const count = native.unixWrite(this.#number, bytes, from, bytes.length)
     if (count < 0) {
       if (count === -EAGAIN) {
         this.#blocked = true

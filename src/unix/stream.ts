@@ -5,7 +5,7 @@ import { EAGAIN } from '../errnos.js'
 import * as check from '../arguments.js'
 import { SocketError } from '../errors.js'
 import { END, iterate } from '../iterate.js'
-import type { Native } from '../native.js'
+import { type Native, native } from '../native.js'
 import { WAIT } from '../waits.js'
 import type { EncodedAddress, UnixAddressLike } from './address.js'
 import { configureOrClose, configureOrGiveBack, type Credentials, credentials, descriptors, receiveOptions, type ReceiveOptions } from './ancillary.js'
@@ -39,6 +39,7 @@ export interface StreamMessage {
  */
 export class UnixStream extends Connected implements AsyncIterable<Buffer> {
   protected readonly kind = 'stream'
+  readonly #number: number
   #outgoing: Outgoing | undefined
   #isAttached = false
   readonly #nextChunk = (): IteratorResult<Buffer, undefined> | typeof WAIT => this.#readChunk()
@@ -49,6 +50,7 @@ export class UnixStream extends Connected implements AsyncIterable<Buffer> {
 
   private constructor(native: Native.UnixSocket, slot: number, remote?: EncodedAddress) {
     super(native, slot, remote)
+    this.#number = native.number
   }
 
   /** @internal Made when first needed: a server's idle connections have sent nothing yet. */
@@ -177,7 +179,7 @@ export class UnixStream extends Connected implements AsyncIterable<Buffer> {
     }
     this.#attach()
     return this.outgoing.writeWith(bytes, () => {
-      const sent = sendMessage(this.native, bytes, undefined, fds, sender)
+      const sent = sendMessage(this.#number, bytes, undefined, fds, sender)
       if (typeof sent === 'number') return sent
       throw failure(sent)
     }, signal)
@@ -254,7 +256,7 @@ export class UnixStream extends Connected implements AsyncIterable<Buffer> {
   /** @internal Reads into a buffer now: a count, 0 at the end, or `-EAGAIN` when the token will come. */
   readNow(into: Uint8Array, start: number, end: number): number {
     this.assertOpen('read')
-    const count = this.native.read(into, start, end)
+    const count = native.unixRead(this.#number, into, start, end)
     if (count < 0 && count !== -EAGAIN) throw errnoError(count, 'read')
     return count
   }
@@ -307,7 +309,7 @@ export class UnixStream extends Connected implements AsyncIterable<Buffer> {
 
   #receiveBytes(longest: number): ReceivedMessage | null | typeof WAIT {
     this.assertOpen('recvmsg')
-    return receiveBytes(this.native, longest)
+    return receiveBytes(this.native, this.#number, longest)
   }
 
   #attach(): void {

@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use crate::address;
 use crate::failure::{CLOSED, Failure, count};
 use crate::unix_receiver::Scratch;
-use crate::unix_socket::{Inner, UnixSocket};
+use crate::unix_socket::{Inner, UnixSocket, by_number, numbered};
 
 /// Messages a `sendmmsg(2)`. A datagram receiver takes 11 at a time by default, so more would mostly be set up in vain.
 const BATCH: usize = 32;
@@ -216,52 +216,6 @@ pub struct UnixAncillary {
 
 #[napi]
 impl UnixSocket {
-    /// Sends one message with `send(2)`, at once: a count or a negated errno. The first of a turn of the loop: the
-    /// outbox counts turns, so that JavaScript knows when the next one is the first again.
-    #[napi]
-    pub fn send_now(&self, data: &[u8]) -> i32 {
-        let sent = self.inner.with(|socket| socket.try_write(data));
-        if sent.is_ok() {
-            self.inner.event_loop.mark_dirty(Rc::clone(&self.inner) as Rc<dyn Member>);
-        }
-        count(self.inner.or_wait_to_write(sent))
-    }
-
-    /// Sends one message, with what goes beside it, to `to` or to where the socket is connected: a count, `-EAGAIN`, or
-    /// why not. The first so many of the shared descriptors go with it; they stay the caller's. On a stream, less than all of `data` may go out, and the descriptors
-    /// are gone then. After `-EAGAIN` the writing token comes, unless there was a `to`.
-    #[napi]
-    pub fn send_message(
-        &self,
-        data: &[u8],
-        to: Option<&[u8]>,
-        fds: u32,
-        credentials: Option<UnixCredentials>,
-    ) -> Either<i32, Failure> {
-        let to = to.map(address::decode);
-        let credentials = credentials.map(Credentials::from);
-        let scratch = self.inner.with_messages(|messages| messages.scratch.clone());
-        let sent = match scratch {
-            Some(scratch) => {
-                self.inner.send(data, to.as_ref(), scratch.borrow().descriptors(fds as usize), credentials)
-            }
-            None => self.inner.send(data, to.as_ref(), &[], credentials),
-        };
-        match sent {
-            Err(error) if error.errno == Errno::AGAIN => {
-                let again = Err(Errno::AGAIN);
-                Either::A(count(if to.is_none() { self.inner.or_wait_to_write(again) } else { again }))
-            }
-            Err(error) => Either::B(error.into()),
-            Ok(sent) => {
-                if to.is_some() {
-                    self.inner.event_loop.mark_dirty(Rc::clone(&self.inner) as Rc<dyn Member>);
-                }
-                Either::A(count(Ok(sent)))
-            }
-        }
-    }
-
     /// Sets up the outbox of messages: a buffer and a table of ends that JavaScript appends to, and
     /// `[count, head, errno, turn]`. The first of the ends is 0.
     #[napi]
@@ -295,12 +249,6 @@ impl UnixSocket {
         });
     }
 
-    /// Sends what is in the outbox: zero when all of it went out, or a negated errno that its first message met.
-    #[napi]
-    pub fn flush_messages(&self) -> i32 {
-        count(self.inner.flush_messages().map(|()| 0))
-    }
-
     /// What came beside a received message, by the number in its row; null when it was taken already.
     #[napi]
     pub fn take_ancillary(&self, number: u32) -> Option<UnixAncillary> {
@@ -327,4 +275,58 @@ impl UnixSocket {
         let messages = self.inner.messages.borrow();
         messages.as_ref()?.names.get((number as usize).checked_sub(1)?).map(address::encode)
     }
+}
+
+/// Sends one message with `send(2)`, at once: a count or a negated errno. The first of a turn of the loop: the outbox
+/// counts turns, so that JavaScript knows when the next one is the first again.
+#[napi]
+pub fn unix_send(socket: u32, data: &[u8]) -> i32 {
+    numbered(socket, |inner| {
+        let sent = inner.with(|socket| socket.try_write(data));
+        if sent.is_ok() {
+            inner.event_loop.mark_dirty(Rc::clone(inner) as Rc<dyn Member>);
+        }
+        inner.or_wait_to_write(sent)
+    })
+}
+
+/// Sends one message, with what goes beside it, to `to` or to where the socket is connected: a count, `-EAGAIN`, or why
+/// not. The first so many of the shared descriptors go with it; they stay the caller's. On a stream, less than all of
+/// `data` may go out, and the descriptors are gone then. After `-EAGAIN` the writing token comes, unless there was a
+/// `to`.
+#[napi]
+pub fn unix_send_message(
+    socket: u32,
+    data: &[u8],
+    to: Option<&[u8]>,
+    fds: u32,
+    credentials: Option<UnixCredentials>,
+) -> Either<i32, Failure> {
+    let Some(inner) = by_number(socket) else { return Either::B(Failure::closed("sendmsg")) };
+    let to = to.map(address::decode);
+    let credentials = credentials.map(Credentials::from);
+    let scratch = inner.with_messages(|messages| messages.scratch.clone());
+    let sent = match scratch {
+        Some(scratch) => inner.send(data, to.as_ref(), scratch.borrow().descriptors(fds as usize), credentials),
+        None => inner.send(data, to.as_ref(), &[], credentials),
+    };
+    match sent {
+        Err(error) if error.errno == Errno::AGAIN => {
+            let again = Err(Errno::AGAIN);
+            Either::A(count(if to.is_none() { inner.or_wait_to_write(again) } else { again }))
+        }
+        Err(error) => Either::B(error.into()),
+        Ok(sent) => {
+            if to.is_some() {
+                inner.event_loop.mark_dirty(Rc::clone(&inner) as Rc<dyn Member>);
+            }
+            Either::A(count(Ok(sent)))
+        }
+    }
+}
+
+/// Sends what is in the outbox of messages: zero when all of it went out, or a negated errno that its first message met.
+#[napi]
+pub fn unix_flush_messages(socket: u32) -> i32 {
+    numbered(socket, |inner| inner.flush_messages().map(|()| 0))
 }

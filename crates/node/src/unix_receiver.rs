@@ -13,7 +13,7 @@ use nearwire_unix::{Ancillary, AncillarySpace, Kind, Placed, ReceiveBatch, Recei
 use rustix::io::Errno;
 
 use crate::failure::count;
-use crate::unix_socket::{Inner, UnixSocket};
+use crate::unix_socket::{Inner, UnixSocket, numbered};
 
 /// Messages a `recvmmsg(2)`.
 const MESSAGES: usize = 16;
@@ -89,34 +89,14 @@ impl UnixSocket {
         self.inner.with_messages(|messages| messages.scratch = Some(Rc::clone(&receiver.scratch)));
     }
 
-    /// Takes at most `most` messages and puts them into `into`, one after the other from `start`, of each at most
-    /// `longest` bytes. Answers how many; 0 at the end of a connection, or when they did not fit; or a negated errno:
-    /// after `-EAGAIN` the reading token comes.
-    #[napi]
-    pub fn receive_messages(&self, mut into: Uint8ArraySlice<'_>, start: u32, most: u32, longest: u32) -> i32 {
-        // SAFETY: JavaScript is not running while they are filled, and no other view of the bytes is held.
-        let into = unsafe { into.as_mut() };
-        let inner = &self.inner;
-        self.through(|scratch| scratch.receive(inner, into, start as usize, most as usize, longest as usize))
-    }
-
-    /// Takes what a stream has, with what came beside it, into `into[start..end]`: one row. 0 at the end.
-    #[napi]
-    pub fn receive_bytes(&self, mut into: Uint8ArraySlice<'_>, start: u32, end: u32) -> i32 {
-        // SAFETY: as in `receive_messages`.
-        let into = unsafe { into.as_mut() };
-        let inner = &self.inner;
-        self.through(|scratch| scratch.one(inner, into, start as usize, end as usize, ReceiveFlags::NONE))
-    }
-
     /// Copies the next message without taking it, or its beginning; its descriptors stay with it. One row, or 0 at the
     /// end.
     #[napi]
     pub fn peek_message(&self, mut into: Uint8ArraySlice<'_>, start: u32, end: u32) -> i32 {
-        // SAFETY: as in `receive_messages`.
+        // SAFETY: as in `unix_receive_messages`.
         let into = unsafe { into.as_mut() };
         let inner = &self.inner;
-        self.through(|scratch| scratch.one(inner, into, start as usize, end as usize, ReceiveFlags::PEEK))
+        count(through(inner, |scratch| scratch.one(inner, into, start as usize, end as usize, ReceiveFlags::PEEK)))
     }
 
     /// The size of the next message; 0 for an empty one and at the end.
@@ -127,13 +107,32 @@ impl UnixSocket {
     }
 }
 
-impl UnixSocket {
-    fn through(&self, receive: impl FnOnce(&mut Scratch) -> Result<usize, Errno>) -> i32 {
-        let scratch = self.inner.with_messages(|messages| messages.scratch.clone());
-        let Some(scratch) = scratch else { return -Errno::FAULT.raw_os_error() };
-        let outcome = receive(&mut scratch.borrow_mut());
-        count(self.inner.or_wait_to_read(outcome))
-    }
+/// Takes at most `most` messages and puts them into `into`, one after the other from `start`, of each at most `longest`
+/// bytes. Answers how many; 0 at the end of a connection, or when they did not fit; or a negated errno: after `-EAGAIN`
+/// the reading token comes.
+#[napi]
+pub fn unix_receive_messages(socket: u32, mut into: Uint8ArraySlice<'_>, start: u32, most: u32, longest: u32) -> i32 {
+    // SAFETY: JavaScript is not running while they are filled, and no other view of the bytes is held.
+    let into = unsafe { into.as_mut() };
+    numbered(socket, |inner| {
+        through(inner, |scratch| scratch.receive(inner, into, start as usize, most as usize, longest as usize))
+    })
+}
+
+/// Takes what a stream has, with what came beside it, into `into[start..end]`: one row. 0 at the end.
+#[napi]
+pub fn unix_receive_bytes(socket: u32, mut into: Uint8ArraySlice<'_>, start: u32, end: u32) -> i32 {
+    // SAFETY: as in `unix_receive_messages`.
+    let into = unsafe { into.as_mut() };
+    numbered(socket, |inner| {
+        through(inner, |scratch| scratch.one(inner, into, start as usize, end as usize, ReceiveFlags::NONE))
+    })
+}
+
+fn through(inner: &Inner, receive: impl FnOnce(&mut Scratch) -> Result<usize, Errno>) -> Result<usize, Errno> {
+    let scratch = inner.with_messages(|messages| messages.scratch.clone()).ok_or(Errno::FAULT)?;
+    let outcome = receive(&mut scratch.borrow_mut());
+    inner.or_wait_to_read(outcome)
 }
 
 impl Scratch {
@@ -272,7 +271,7 @@ fn describe(row: &mut [u32], mut ancillary: Ancillary, inner: &Rc<Inner>, alone:
         && ancillary.fds.len() <= descriptors.len()
     {
         row[11] = ancillary.fds.len() as u32;
-        // SAFETY: as in `receive_messages`.
+        // SAFETY: as in `unix_receive_messages`.
         let numbers = unsafe { descriptors.as_mut() };
         for (number, fd) in numbers.iter_mut().zip(ancillary.fds.drain(..)) {
             *number = fd.into_raw_fd();

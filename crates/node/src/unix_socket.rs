@@ -15,6 +15,7 @@ use rustix::net::Shutdown;
 
 use crate::event_loop::EventLoop;
 use crate::failure::{CLOSED, Failure, count};
+use crate::numbers::Numbers;
 use crate::outbox::Outbox;
 use crate::unix_messages::Messages;
 use crate::{address, adopt};
@@ -33,6 +34,28 @@ pub(crate) fn kind(number: i32) -> Kind {
 #[napi]
 pub struct UnixSocket {
     pub(crate) inner: Rc<Inner>,
+    number: u32,
+}
+
+thread_local! {
+    static SOCKETS: Numbers<Inner> = const { Numbers::new() };
+}
+
+impl Drop for UnixSocket {
+    fn drop(&mut self) {
+        // At the end of a thread its numbers may be gone before what had them.
+        let _ = SOCKETS.try_with(|sockets| sockets.leave(self.number));
+    }
+}
+
+/// The socket that has the number.
+pub(crate) fn by_number(number: u32) -> Option<Rc<Inner>> {
+    SOCKETS.with(|sockets| sockets.get(number))
+}
+
+/// Runs `call` on the socket that has the number; a count or a negated errno.
+pub(crate) fn numbered(number: u32, call: impl FnOnce(&Rc<Inner>) -> Result<usize, Errno>) -> i32 {
+    count(by_number(number).map_or(Err(CLOSED), |inner| call(&inner)))
 }
 
 pub(crate) struct Inner {
@@ -187,33 +210,16 @@ impl UnixSocket {
         self.inner.event_loop.with_driver(|_| socket.map_or(-1, |socket| socket.into_fd().into_raw_fd())).unwrap_or(-1)
     }
 
-    /// Reads into `into[start..end]`. Zero is the end of the stream.
-    #[napi]
-    pub fn read(&self, mut into: Uint8ArraySlice<'_>, start: u32, end: u32) -> i32 {
-        // SAFETY: JavaScript is not running while the kernel writes, and no other view of the bytes is held.
-        let Some(room) = (unsafe { into.as_mut() }).get_mut(start as usize..end as usize) else {
-            return -Errno::FAULT.raw_os_error();
-        };
-        let busy = self.inner.busy_microseconds.get();
-        let outcome =
-            self.inner.with(|socket| if busy == 0 { socket.try_read(room) } else { socket.try_read_busy(room, busy) });
-        count(self.inner.or_wait_to_read(outcome))
+    /// What functions know the socket by, for as long as this object is there.
+    #[napi(getter)]
+    pub fn number(&self) -> u32 {
+        self.number
     }
 
-    /// How long `read()` tries before it waits, in microseconds.
+    /// How long `unix_read()` tries before it waits, in microseconds.
     #[napi]
     pub fn busy_poll(&self, microseconds: u32) {
         self.inner.busy_microseconds.set(microseconds);
-    }
-
-    /// Writes what is in the outbox and then `from[start..end]`; answers how much of the latter went out. Less than all
-    /// of it, or `-EAGAIN`, means that the writing token comes.
-    #[napi]
-    pub fn write(&self, from: &[u8], start: u32, end: u32) -> i32 {
-        match from.get(start as usize..end as usize) {
-            Some(bytes) => count(self.inner.flush_outbox(bytes)),
-            None => -Errno::FAULT.raw_os_error(),
-        }
     }
 
     /// Writes what is in the outbox: zero when all of it went out.
@@ -237,15 +243,6 @@ impl UnixSocket {
         if let Some(outbox) = self.inner.outbox.borrow_mut().as_mut() {
             outbox.replace(buffer);
         }
-    }
-
-    /// Has the outbox flushed before the loop blocks, and keeps the process alive until it is.
-    #[napi]
-    pub fn mark_dirty(&self) {
-        if !self.inner.holding.replace(true) {
-            self.inner.event_loop.hold();
-        }
-        self.inner.event_loop.mark_dirty(Rc::clone(&self.inner) as Rc<dyn Member>);
     }
 
     /// Shuts down reading (0), writing (1) or both (2), as `shutdown(2)` numbers them.
@@ -275,6 +272,38 @@ impl UnixSocket {
     }
 }
 
+/// Reads into `into[start..end]`. Zero is the end of the stream.
+#[napi]
+pub fn unix_read(socket: u32, mut into: Uint8ArraySlice<'_>, start: u32, end: u32) -> i32 {
+    numbered(socket, |inner| {
+        // SAFETY: JavaScript is not running while the kernel writes, and no other view of the bytes is held.
+        let room = unsafe { into.as_mut() }.get_mut(start as usize..end as usize).ok_or(Errno::FAULT)?;
+        let busy = inner.busy_microseconds.get();
+        let outcome =
+            inner.with(|socket| if busy == 0 { socket.try_read(room) } else { socket.try_read_busy(room, busy) });
+        inner.or_wait_to_read(outcome)
+    })
+}
+
+/// Writes what is in the outbox and then `from[start..end]`; answers how much of the latter went out. Less than all of
+/// it, or `-EAGAIN`, means that the writing token comes.
+#[napi]
+pub fn unix_write(socket: u32, from: &[u8], start: u32, end: u32) -> i32 {
+    numbered(socket, |inner| inner.flush_outbox(from.get(start as usize..end as usize).ok_or(Errno::FAULT)?))
+}
+
+/// Has the outbox flushed before the loop blocks, and keeps the process alive until it is.
+#[napi]
+pub fn unix_mark_dirty(socket: u32) -> i32 {
+    numbered(socket, |inner| {
+        if !inner.holding.replace(true) {
+            inner.event_loop.hold();
+        }
+        inner.event_loop.mark_dirty(Rc::clone(inner) as Rc<dyn Member>);
+        Ok(0)
+    })
+}
+
 impl UnixSocket {
     pub(crate) fn wrap(event_loop: &EventLoop, slot: u32, socket: Socket) -> Self {
         Self::enter(event_loop.inner(), slot, socket)
@@ -294,7 +323,8 @@ impl UnixSocket {
         });
         let member: Weak<dyn Member> = Rc::downgrade(&(Rc::clone(&inner) as Rc<dyn Member>));
         event_loop.join(slot, member);
-        Self { inner }
+        let number = SOCKETS.with(|sockets| sockets.enter(Rc::clone(&inner)));
+        Self { inner, number }
     }
 
     fn address(
