@@ -52,7 +52,10 @@ export interface NetlinkSocketOptions extends NetlinkOpenOptions {
   filter?: readonly FilterInstruction[]
   /** `NETLINK_PKTINFO`: the group's number with each datagram. Default true; without it groups above 32 are unknown. */
   packetInfo?: boolean
-  /** `NETLINK_BROADCAST_ERROR`: whoever multicasts to this socket hears of it when it is full. Default false. */
+  /**
+   * `NETLINK_BROADCAST_ERROR`: a kernel module that multicasts to this socket hears `ENOBUFS` when it was full, and may send
+   * again. (A process that multicasts hears nothing.) Default false.
+   */
   broadcastErrors?: boolean
   /**
    * `NETLINK_LISTEN_ALL_NSID`: also what is multicast in the network namespaces that have an id in the socket's own.

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 ///   same again would reach the group twice: repeat it with group 0.
 ///
 /// Members of the group whose buffer is full miss the datagram and see `ENOBUFS` themselves; the sender is told
-/// nothing of it unless it asked for broadcast errors.
+/// nothing of it, not even by members with [broadcast errors](crate::OpenOptions::broadcast_error).
 #[must_use = "a send to a group and a port may have reached the group alone"]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {

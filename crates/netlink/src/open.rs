@@ -46,7 +46,8 @@ pub struct OpenOptions {
     pub ext_ack: bool,
     /// `NETLINK_GET_STRICT_CHK`: rtnetlink checks every header field of a dump request, and filters by them.
     pub strict_checking: bool,
-    /// `NETLINK_BROADCAST_ERROR`: whoever multicasts to this socket hears of it when the buffer is full.
+    /// `NETLINK_BROADCAST_ERROR`: the kernel's own end hears `ENOBUFS` of its multicast when this socket was full.
+    /// Processes that multicast do not: `netlink_sendmsg` ignores what the multicast gave.
     pub broadcast_error: bool,
     /// `NETLINK_NO_ENOBUFS`: overruns are not reported. What is lost is then lost silently; only the count of
     /// [`Memory::drops`](crate::Memory::drops) tells.

@@ -123,6 +123,31 @@ fn group_gets_it_once_while_the_port_makes_it_wait() {
     });
 }
 
+/// Of a full member only the kernel's own multicasts could hear, not those of processes, whatever the member asked for.
+#[test]
+fn full_member_hears_of_it_alone() {
+    isolated("full_member_hears_of_it_alone", || async {
+        for broadcast_error in [false, true] {
+            let options = OpenOptions {
+                protocol: USERSOCK,
+                groups: vec![5],
+                receive_buffer: Some(1),
+                broadcast_error,
+                ..OpenOptions::default()
+            };
+            let [from, full, other] = [open(USERSOCK), Socket::open(&options).unwrap(), member(&[5])];
+            for _ in 0..50 {
+                assert_eq!(from.try_send(b"news", 0, 5), Ok(Delivery::Complete));
+                assert_eq!(drain(&other), [Ok(b"news".to_vec())]);
+            }
+            let heard = drain(&full);
+            assert_eq!(heard[..2], [Err(Errno::NOBUFS), Ok(b"news".to_vec())]);
+            // What has its errno, and what has its place in the buffer, are all there is of the fifty.
+            assert_eq!(full.memory().unwrap().drops as usize, 50 - (heard.len() - 1));
+        }
+    });
+}
+
 #[test]
 fn group_above_32_cannot_be_sent_to() {
     isolated("group_above_32_cannot_be_sent_to", || async {
