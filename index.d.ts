@@ -28,7 +28,7 @@ export declare class EventLoop {
 
 /** Buffers that all sockets of a thread use in turn. */
 export declare class NetlinkBuffers {
-  /** `table` is rows of seven numbers: one about the batch and one for each datagram; see `NetlinkSocket.receive()`. */
+  /** `table` is rows of seven numbers: one about the batch and one for each datagram; see `netlink_receive()`. */
   constructor(incoming: Uint8Array, outgoing: Uint8Array, table: Uint32Array)
   /** Puts others in the place of two of them. */
   replace(incoming: Uint8Array, outgoing: Uint8Array): void
@@ -49,6 +49,8 @@ export declare class NetlinkSocket {
   close(): void
   /** Gives the descriptor up without closing it; -1 when it is gone already. */
   detach(): number
+  /** What functions know the socket by, for as long as this object is there. */
+  get number(): number
   /** The protocol number, or -1 once the descriptor is gone. */
   get protocol(): number
   /** The port id; 0 only for an adopted socket that nobody bound. */
@@ -59,36 +61,8 @@ export declare class NetlinkSocket {
   join(group: number): Failure | null
   /** Leaves a group. */
   leave(group: number): Failure | null
-  /**
-   * Sends `data[start..end]` as one datagram to a port (0 is the kernel), to a group (0 is none), or to both.
-   *
-   * Zero: all of it is where it should be. `-errno`: it is nowhere. `-4096 - errno`: the group has it, the port has
-   * not; whoever tries again leaves the group out. After EAGAIN, alone or less 4096, the writing token comes.
-   */
-  send(data: Uint8Array, start: number, end: number, toPort: number, group: number): number
-  /** Puts an errno of `send()` into words. */
+  /** Puts an errno of `netlink_send()` into words. */
   explainSend(errno: number, length: number, toPort: number, group: number): Failure
-  /**
-   * Sends the first `length` outgoing bytes to a port (0 is the kernel) and receives at once, at most `limit`
-   * datagrams: what the kernel is asked it has mostly answered by then.
-   *
-   * Answers as `receive()` does, so `-EAGAIN` is said of receiving; or `-4096 - errno` when nothing was sent, after
-   * EAGAIN with the writing token to come.
-   */
-  exchange(length: number, toPort: number, limit: number): number
-  /**
-   * Receives what is queued, at most `limit` datagrams. Answers how many rows the table got, or a negated errno when
-   * there is none: after `-EAGAIN` the reading token comes.
-   *
-   * The table is rows of seven numbers. The first row is about the batch: rows after it, bytes used, why it ended
-   * (0 nothing more was queued, 1 the buffer is full, 2 the table or the limit is, 3 the last row is an errno), and
-   * the length of the datagram that did not fit. The others: offset (a multiple of 8), length, full length, port id of
-   * the sender, group, network namespace id plus 1 or 0 for the socket's own, flags (1 cut short, 2 not a datagram
-   * but an errno, which is in place of the full length).
-   *
-   * With 1 for a reason and no rows, the buffer is too short for the next datagram altogether.
-   */
-  receive(limit: number): number
   /** `[queued, receive buffer, send buffer, drops]`, of which the first three are bytes as the kernel accounts them. */
   memory(): Array<number> | Failure
   /** Attaches a classic BPF program: four numbers an instruction, `code, jt, jf, k`. */
@@ -296,6 +270,15 @@ export declare function hasPeer(fd: number): boolean
 export declare function mapMemory(fd: number, length: number, shared: boolean): ArrayBuffer | Failure
 
 /**
+ * Sends the first `length` outgoing bytes to a port (0 is the kernel) and receives at once, at most `limit` datagrams:
+ * what the kernel is asked it has mostly answered by then.
+ *
+ * Answers as `netlink_receive()` does, so `-EAGAIN` is said of receiving; or `-4096 - errno` when nothing was sent, after
+ * EAGAIN with the writing token to come.
+ */
+export declare function netlinkExchange(socket: number, length: number, toPort: number, limit: number): number
+
+/**
  * What to open. Everything but the protocol may be left out; the defaults are those of the crate: a port id of the
  * kernel's choice, no groups, the caller's network namespace, packet information.
  */
@@ -333,6 +316,28 @@ export interface NetlinkOpenOptions {
   /** `NETLINK_NO_ENOBUFS`. */
   noEnobufs?: boolean
 }
+
+/**
+ * Receives what is queued, at most `limit` datagrams. Answers how many rows the table got, or a negated errno when there
+ * is none: after `-EAGAIN` the reading token comes.
+ *
+ * The table is rows of seven numbers. The first row is about the batch: rows after it, bytes used, why it ended (0
+ * nothing more was queued, 1 the buffer is full, 2 the table or the limit is, 3 the last row is an errno), and the length
+ * of the datagram that did not fit. The others: offset (a multiple of 8), length, full length, port id of the sender,
+ * group, network namespace id plus 1 or 0 for the socket's own, flags (1 cut short, 2 not a datagram but an errno, which
+ * is in place of the full length).
+ *
+ * With 1 for a reason and no rows, the buffer is too short for the next datagram altogether.
+ */
+export declare function netlinkReceive(socket: number, limit: number): number
+
+/**
+ * Sends `data[start..end]` as one datagram to a port (0 is the kernel), to a group (0 is none), or to both.
+ *
+ * Zero: all of it is where it should be. `-errno`: it is nowhere. `-4096 - errno`: the group has it, the port has not;
+ * whoever tries again leaves the group out. After EAGAIN, alone or less 4096, the writing token comes.
+ */
+export declare function netlinkSend(socket: number, data: Uint8Array, start: number, end: number, toPort: number, group: number): number
 
 /** Sets an option; one that is on or off takes 1 or 0. */
 export declare function setSocketOption(fd: number, name: string, value: number): Failure | null

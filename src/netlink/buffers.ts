@@ -2,11 +2,11 @@
 // copied. A buffer for each socket would cost a mebibyte each; one for each batch would be pinned by whoever keeps four
 // bytes of it.
 
-import { type Native, native } from '../native.js'
+import { native } from '../native.js'
 import { align, NLMSG_HDRLEN } from './constants.js'
 import { type NetlinkMessage, writeHeader } from './message.js'
 
-/** Numbers a row of the native table; see `receive()` in index.d.ts. */
+/** Numbers a row of the native table; see `netlinkReceive()` in index.d.ts. */
 export const COLUMNS = 7
 
 /** Rows' columns. */
@@ -50,9 +50,9 @@ class Buffers {
    * Receives what is queued, at most `limit` datagrams; answers how many rows there are, or a negated errno. After
    * `-EAGAIN` the reading token will come.
    */
-  receive(socket: Native.NetlinkSocket, limit: number): number {
+  receive(socket: number, limit: number): number {
     for (;;) {
-      const rows = socket.receive(limit)
+      const rows = native.netlinkReceive(socket, limit)
       if (rows !== 0) return rows
       this.#grow()
     }
@@ -61,8 +61,8 @@ class Buffers {
   /**
    * Sends what was put together and receives likewise, all in one call; less than `UNSENT` is a negated errno of sending.
    */
-  exchange(socket: Native.NetlinkSocket, length: number, to: number, limit: number): number {
-    const rows = socket.exchange(length, to, limit)
+  exchange(socket: number, length: number, to: number, limit: number): number {
+    const rows = native.netlinkExchange(socket, length, to, limit)
     return rows === 0 ? this.receive(socket, limit) : rows
   }
 

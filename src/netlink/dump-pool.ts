@@ -3,7 +3,7 @@
 
 import { SocketError } from '../errors.js'
 import { Handle } from '../handle.js'
-import type { Native } from '../native.js'
+import { type Native, native } from '../native.js'
 import { Queue } from '../queue.js'
 import { WAIT } from '../waits.js'
 import { buffers } from './buffers.js'
@@ -21,18 +21,20 @@ const AHEAD = 8
 /** A socket that carries dumps, one after another. */
 export class DumpSocket extends Handle<Native.NetlinkSocket> {
   protected readonly kind = 'netlink client'
+  readonly #number: number
 
-  constructor({ native, slot }: Opened) {
-    super(native, slot)
+  constructor(opened: Opened) {
+    super(opened.native, opened.slot)
+    this.#number = opened.native.number
   }
 
   /** Sends a request; answers a negated errno, or nothing, or a promise of either while a process has no room. */
   send(bytes: Buffer, end: number, peer: number): number | Promise<number> {
-    const outcome = this.native.send(bytes, 0, end, peer, 0)
+    const outcome = native.netlinkSend(this.#number, bytes, 0, end, peer, 0)
     if (outcome !== -EAGAIN) return outcome
     const own = Buffer.from(bytes.subarray(0, end))
     return this.writes.wait(() => {
-      const again = this.native.send(own, 0, end, peer, 0)
+      const again = native.netlinkSend(this.#number, own, 0, end, peer, 0)
       return again === -EAGAIN ? WAIT : again
     })
   }
@@ -48,7 +50,7 @@ export class DumpSocket extends Handle<Native.NetlinkSocket> {
 
   /** Receives into the buffers; answers how many rows there are or a negated errno. */
   receiveNow(): number {
-    return buffers.receive(this.native, AHEAD)
+    return buffers.receive(this.#number, AHEAD)
   }
 
   /** Settles as soon as there is something to receive, and with nothing received. */

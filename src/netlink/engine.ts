@@ -45,9 +45,12 @@ export class Engine implements Carrier {
   discarded = 0
   unreadable: NetlinkFormatError | undefined
   readonly #native: Native.NetlinkSocket
+  readonly #number: number
   readonly #portId: number
   readonly #peer: number
   readonly #hold: (on: boolean) => void
+  /** The one that is being sent: mostly answered within the call, and then never among those that wait. */
+  #fresh: Exchange | undefined
   /** Single requests, by sequence number. */
   readonly #single = new Map<number, Exchange>()
   /** Chunks of batches, of which there are few. */
@@ -63,6 +66,7 @@ export class Engine implements Carrier {
 
   constructor(native: Native.NetlinkSocket, portId: number, hold: (on: boolean) => void, options: EngineOptions) {
     this.#native = native
+    this.#number = native.number
     this.#portId = portId
     this.#hold = hold
     this.#peer = options.peer
@@ -113,8 +117,9 @@ export class Engine implements Carrier {
   /** The socket is gone. */
   end(failure: () => unknown): void {
     this.#ended = true
-    const all = [...this.#single.values(), ...this.#chunks]
+    const all = this.#inFlight()
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) all.push(next)
+    this.#fresh = undefined
     this.#single.clear()
     this.#chunks.clear()
     this.#used = 0
@@ -147,8 +152,9 @@ export class Engine implements Carrier {
   #send(exchange: Exchange): typeof BLOCKED | typeof SENT | typeof EMPTY {
     exchange.first = this.sequences.take(exchange.count, this.#inUse)
     const end = exchange.write(buffers.room(exchange.length + 4), this.#portId)
-    this.#add(exchange)
-    const outcome = buffers.exchange(this.#native, end, this.#peer, limitFor(exchange))
+    this.#fresh = exchange
+    this.#used += exchange.count
+    const outcome = buffers.exchange(this.#number, end, this.#peer, limitFor(exchange))
     if (outcome >= UNSENT) return this.#received(outcome) ? SENT : EMPTY
     this.#remove(exchange)
     const errno = UNSENT - outcome
@@ -180,12 +186,13 @@ export class Engine implements Carrier {
 
   /** Takes what is there, at most `limit` datagrams; answers false when there was nothing. */
   #receive(limit: number): boolean {
-    return this.#received(buffers.receive(this.#native, limit))
+    return this.#received(buffers.receive(this.#number, limit))
   }
 
   /** Sees to what came in: a number of rows, or a negated errno. */
   #received(count: number): boolean {
     if (count < 0) {
+      this.#settleFresh()
       if (count !== -EAGAIN) this.#failAll({ errno: -count, syscall: 'recvmsg' })
       else if (this.#overrun) {
         // All that had its place has been read: whoever has no answer yet may have lost it.
@@ -196,6 +203,7 @@ export class Engine implements Carrier {
     }
     const reviews: Exchange[] = []
     for (let at = COLUMNS; at <= count * COLUMNS; at += COLUMNS) this.#row(at, reviews)
+    this.#settleFresh()
     // Only now, for the user's own code may receive something itself.
     for (const exchange of reviews) {
       exchange.review()
@@ -241,20 +249,30 @@ export class Engine implements Carrier {
   }
 
   #find(sequence: number): Exchange | undefined {
+    const fresh = this.#fresh
+    if (fresh !== undefined && sequence >= fresh.first && sequence < fresh.first + fresh.count) return fresh
     const single = this.#single.get(sequence)
     if (single !== undefined || this.#chunks.size === 0) return single
     for (const chunk of this.#chunks) if (sequence >= chunk.first && sequence < chunk.first + chunk.count) return chunk
     return undefined
   }
 
-  #add(exchange: Exchange): void {
+  /** Whoever has been sent and not been answered is from now on found by its number. */
+  #settleFresh(): void {
+    const exchange = this.#fresh
+    if (exchange === undefined) return
+    this.#fresh = undefined
     if (exchange.count === 1) this.#single.set(exchange.first, exchange)
     else this.#chunks.add(exchange)
-    this.#used += exchange.count
   }
 
   /** Answers whether it was in flight. */
   #remove(exchange: Exchange): boolean {
+    if (exchange === this.#fresh) {
+      this.#fresh = undefined
+      this.#used -= exchange.count
+      return true
+    }
     const was = exchange.count === 1
       // One that was never sent has no number, and that of another is not its own.
       ? exchange.first !== 0 && this.#single.delete(exchange.first)
@@ -263,9 +281,12 @@ export class Engine implements Carrier {
     return was
   }
 
+  #inFlight(): Exchange[] {
+    return [...this.#fresh === undefined ? [] : [this.#fresh], ...this.#single.values(), ...this.#chunks]
+  }
+
   #failAll(details: NetlinkErrorDetails): void {
-    const all = [...this.#single.values(), ...this.#chunks]
-    for (const exchange of all) {
+    for (const exchange of this.#inFlight()) {
       this.#remove(exchange)
       exchange.fail(details)
     }

@@ -2,7 +2,7 @@ import * as check from '../arguments.js'
 import { SocketError } from '../errors.js'
 import { Handle } from '../handle.js'
 import { iterate } from '../iterate.js'
-import type { Native } from '../native.js'
+import { type Native, native } from '../native.js'
 import { WAIT, Waits } from '../waits.js'
 import {
   buffers, COLUMNS, ERRNO, FLAGS, FROM, FULL_LENGTH, GROUP, LENGTH, MOST, NAMESPACE, OFFSET, TRUNCATED,
@@ -60,14 +60,16 @@ export class NetlinkSocket extends Handle<Native.NetlinkSocket> implements Async
   #drained = true
   /** Sends that wait, by the port that has no room: one full peer must not hold up the others. */
   readonly #sends = new Map<number, Waits>()
+  readonly #number: number
   readonly #receive = (): NetlinkDatagram | typeof WAIT => this.#take()
   readonly #next = (): IteratorResult<NetlinkDatagram, undefined> | typeof WAIT => {
     const value = this.#take()
     return value === WAIT ? WAIT : { done: false, value }
   }
 
-  private constructor({ native, slot }: Opened, onOverrun: 'throw' | 'mark') {
-    super(native, slot)
+  private constructor(opened: Opened, onOverrun: 'throw' | 'mark') {
+    super(opened.native, opened.slot)
+    this.#number = opened.native.number
     this.#marks = onOverrun === 'mark'
   }
 
@@ -227,7 +229,7 @@ export class NetlinkSocket extends Handle<Native.NetlinkSocket> implements Async
 
   /** Sends at once; answers the group that is left to send to when the port has no room, else nothing. */
   #try(bytes: Uint8Array, to: number, group: number): number | undefined {
-    const outcome = this.native.send(bytes, 0, bytes.length, to, group)
+    const outcome = native.netlinkSend(this.#number, bytes, 0, bytes.length, to, group)
     if (outcome === 0) return undefined
     if (outcome === -EAGAIN) return group
     if (outcome === GROUP_ONLY - EAGAIN) return 0
@@ -275,7 +277,7 @@ export class NetlinkSocket extends Handle<Native.NetlinkSocket> implements Async
 
   /** Takes what is queued; answers whether there was anything. */
   #fill(): boolean {
-    const count = buffers.receive(this.native, MOST)
+    const count = buffers.receive(this.#number, MOST)
     if (count < 0) {
       if (count === -EAGAIN) return false
       throw receiveError(-count)

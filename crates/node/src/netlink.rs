@@ -15,6 +15,7 @@ use crate::event_loop::EventLoop;
 use crate::failure::{CLOSED, Failure};
 use crate::netlink_buffers::{Memory, NetlinkBuffers};
 use crate::netlink_options::{NetlinkOpenOptions, instructions, with_number};
+use crate::numbers::Numbers;
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
@@ -35,6 +36,23 @@ const OFFSET: i32 = 4096;
 #[napi]
 pub struct NetlinkSocket {
     inner: Rc<Inner>,
+    number: u32,
+}
+
+thread_local! {
+    static SOCKETS: Numbers<Inner> = const { Numbers::new() };
+}
+
+impl Drop for NetlinkSocket {
+    fn drop(&mut self) {
+        // At the end of a thread its numbers may be gone before what had them.
+        let _ = SOCKETS.try_with(|sockets| sockets.leave(self.number));
+    }
+}
+
+/// The socket that has the number.
+fn by_number(number: u32) -> Option<Rc<Inner>> {
+    SOCKETS.with(|sockets| sockets.get(number))
 }
 
 struct Inner {
@@ -55,6 +73,18 @@ impl Inner {
         if ready == Some(true) {
             waker.wake_by_ref();
         }
+    }
+
+    fn receive(&self, limit: u32) -> i32 {
+        let rows = match self.socket.borrow().as_ref() {
+            Some(socket) => self.memory.borrow_mut().receive(socket, limit),
+            None => return -CLOSED.raw_os_error(),
+        };
+        if let Some(rows) = rows {
+            return rows as i32;
+        }
+        self.wait(&self.reader, Socket::poll_receive);
+        -Errno::AGAIN.raw_os_error()
     }
 
     fn take(&self) -> Option<Socket> {
@@ -124,6 +154,12 @@ impl NetlinkSocket {
         self.inner.event_loop.with_driver(|_| socket.map_or(-1, |socket| socket.into_fd().into_raw_fd())).unwrap_or(-1)
     }
 
+    /// What functions know the socket by, for as long as this object is there.
+    #[napi(getter)]
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
     /// The protocol number, or -1 once the descriptor is gone.
     #[napi(getter)]
     pub fn protocol(&self) -> i32 {
@@ -154,31 +190,7 @@ impl NetlinkSocket {
         self.tell(|socket| socket.leave(group))
     }
 
-    /// Sends `data[start..end]` as one datagram to a port (0 is the kernel), to a group (0 is none), or to both.
-    ///
-    /// Zero: all of it is where it should be. `-errno`: it is nowhere. `-4096 - errno`: the group has it, the port has
-    /// not; whoever tries again leaves the group out. After EAGAIN, alone or less 4096, the writing token comes.
-    #[napi]
-    pub fn send(&self, data: &[u8], start: u32, end: u32, to_port: u32, group: u32) -> i32 {
-        let Some(datagram) = data.get(start as usize..end as usize) else {
-            return -Errno::FAULT.raw_os_error();
-        };
-        let outcome = match self.inner.socket.borrow().as_ref() {
-            Some(socket) => socket.try_send(datagram, to_port, group),
-            None => Err(CLOSED),
-        };
-        let (errno, offset) = match outcome {
-            Ok(Delivery::Complete) => return 0,
-            Ok(Delivery::GroupOnly(errno)) => (errno, OFFSET),
-            Err(errno) => (errno, 0),
-        };
-        if errno == Errno::AGAIN {
-            self.inner.wait(&self.inner.writer, Socket::poll_send);
-        }
-        -errno.raw_os_error() - offset
-    }
-
-    /// Puts an errno of `send()` into words.
+    /// Puts an errno of `netlink_send()` into words.
     #[napi]
     pub fn explain_send(&self, errno: i32, length: u32, to_port: u32, group: u32) -> Failure {
         match self.inner.socket.borrow().as_ref() {
@@ -187,52 +199,6 @@ impl NetlinkSocket {
             }
             None => Failure::closed("sendto"),
         }
-    }
-
-    /// Sends the first `length` outgoing bytes to a port (0 is the kernel) and receives at once, at most `limit`
-    /// datagrams: what the kernel is asked it has mostly answered by then.
-    ///
-    /// Answers as `receive()` does, so `-EAGAIN` is said of receiving; or `-4096 - errno` when nothing was sent, after
-    /// EAGAIN with the writing token to come.
-    #[napi]
-    pub fn exchange(&self, length: u32, to_port: u32, limit: u32) -> i32 {
-        let outcome = match (self.inner.socket.borrow().as_ref(), self.inner.memory.borrow().outgoing(length)) {
-            (Some(socket), Some(request)) => socket.try_send(request, to_port, 0).map(drop),
-            (None, _) => Err(CLOSED),
-            (_, None) => Err(Errno::FAULT),
-        };
-        match outcome {
-            Ok(()) => self.receive(limit),
-            Err(errno) => {
-                if errno == Errno::AGAIN {
-                    self.inner.wait(&self.inner.writer, Socket::poll_send);
-                }
-                -errno.raw_os_error() - OFFSET
-            }
-        }
-    }
-
-    /// Receives what is queued, at most `limit` datagrams. Answers how many rows the table got, or a negated errno when
-    /// there is none: after `-EAGAIN` the reading token comes.
-    ///
-    /// The table is rows of seven numbers. The first row is about the batch: rows after it, bytes used, why it ended
-    /// (0 nothing more was queued, 1 the buffer is full, 2 the table or the limit is, 3 the last row is an errno), and
-    /// the length of the datagram that did not fit. The others: offset (a multiple of 8), length, full length, port id of
-    /// the sender, group, network namespace id plus 1 or 0 for the socket's own, flags (1 cut short, 2 not a datagram
-    /// but an errno, which is in place of the full length).
-    ///
-    /// With 1 for a reason and no rows, the buffer is too short for the next datagram altogether.
-    #[napi]
-    pub fn receive(&self, limit: u32) -> i32 {
-        let rows = match self.inner.socket.borrow().as_ref() {
-            Some(socket) => self.inner.memory.borrow_mut().receive(socket, limit),
-            None => return -CLOSED.raw_os_error(),
-        };
-        if let Some(rows) = rows {
-            return rows as i32;
-        }
-        self.inner.wait(&self.inner.reader, Socket::poll_receive);
-        -Errno::AGAIN.raw_os_error()
     }
 
     /// `[queued, receive buffer, send buffer, drops]`, of which the first three are bytes as the kernel accounts them.
@@ -288,7 +254,8 @@ impl NetlinkSocket {
         });
         let member: Weak<dyn Member> = Rc::downgrade(&(Rc::clone(&inner) as Rc<dyn Member>));
         event_loop.join(slot, member);
-        Self { inner }
+        let number = SOCKETS.with(|sockets| sockets.enter(Rc::clone(&inner)));
+        Self { inner, number }
     }
 
     fn ask<R>(&self, syscall: &str, ask: impl FnOnce(&Socket) -> Result<R, Error>) -> Either<R, Failure> {
@@ -305,4 +272,68 @@ impl NetlinkSocket {
             Either::B(failure) => Some(failure),
         }
     }
+}
+
+/// Sends `data[start..end]` as one datagram to a port (0 is the kernel), to a group (0 is none), or to both.
+///
+/// Zero: all of it is where it should be. `-errno`: it is nowhere. `-4096 - errno`: the group has it, the port has not;
+/// whoever tries again leaves the group out. After EAGAIN, alone or less 4096, the writing token comes.
+#[napi]
+pub fn netlink_send(socket: u32, data: &[u8], start: u32, end: u32, to_port: u32, group: u32) -> i32 {
+    let Some(inner) = by_number(socket) else { return -CLOSED.raw_os_error() };
+    let Some(datagram) = data.get(start as usize..end as usize) else {
+        return -Errno::FAULT.raw_os_error();
+    };
+    let outcome = match inner.socket.borrow().as_ref() {
+        Some(socket) => socket.try_send(datagram, to_port, group),
+        None => Err(CLOSED),
+    };
+    let (errno, offset) = match outcome {
+        Ok(Delivery::Complete) => return 0,
+        Ok(Delivery::GroupOnly(errno)) => (errno, OFFSET),
+        Err(errno) => (errno, 0),
+    };
+    if errno == Errno::AGAIN {
+        inner.wait(&inner.writer, Socket::poll_send);
+    }
+    -errno.raw_os_error() - offset
+}
+
+/// Sends the first `length` outgoing bytes to a port (0 is the kernel) and receives at once, at most `limit` datagrams:
+/// what the kernel is asked it has mostly answered by then.
+///
+/// Answers as `netlink_receive()` does, so `-EAGAIN` is said of receiving; or `-4096 - errno` when nothing was sent, after
+/// EAGAIN with the writing token to come.
+#[napi]
+pub fn netlink_exchange(socket: u32, length: u32, to_port: u32, limit: u32) -> i32 {
+    let Some(inner) = by_number(socket) else { return -CLOSED.raw_os_error() - OFFSET };
+    let outcome = match (inner.socket.borrow().as_ref(), inner.memory.borrow().outgoing(length)) {
+        (Some(socket), Some(request)) => socket.try_send(request, to_port, 0).map(drop),
+        (None, _) => Err(CLOSED),
+        (_, None) => Err(Errno::FAULT),
+    };
+    match outcome {
+        Ok(()) => inner.receive(limit),
+        Err(errno) => {
+            if errno == Errno::AGAIN {
+                inner.wait(&inner.writer, Socket::poll_send);
+            }
+            -errno.raw_os_error() - OFFSET
+        }
+    }
+}
+
+/// Receives what is queued, at most `limit` datagrams. Answers how many rows the table got, or a negated errno when there
+/// is none: after `-EAGAIN` the reading token comes.
+///
+/// The table is rows of seven numbers. The first row is about the batch: rows after it, bytes used, why it ended (0
+/// nothing more was queued, 1 the buffer is full, 2 the table or the limit is, 3 the last row is an errno), and the length
+/// of the datagram that did not fit. The others: offset (a multiple of 8), length, full length, port id of the sender,
+/// group, network namespace id plus 1 or 0 for the socket's own, flags (1 cut short, 2 not a datagram but an errno, which
+/// is in place of the full length).
+///
+/// With 1 for a reason and no rows, the buffer is too short for the next datagram altogether.
+#[napi]
+pub fn netlink_receive(socket: u32, limit: u32) -> i32 {
+    by_number(socket).map_or(-CLOSED.raw_os_error(), |inner| inner.receive(limit))
 }
