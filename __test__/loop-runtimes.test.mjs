@@ -1,26 +1,14 @@
 // The same smoke test under Node, under Node with the watcher thread that the others need, under Bun and under Deno.
-import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 import test from 'ava'
 
+import { bun, deno, missingRuntime } from './helpers/installs.mjs'
 import { collector, folder, lengthPrefixed, runProgram } from './helpers/loop.mjs'
 
-const runtimes = fileURLToPath(new URL('./runtimes/', import.meta.url))
 const smoke = fileURLToPath(new URL('./helpers/loop-smoke.mjs', import.meta.url))
 
 const CASES = 7
-
-const bun = `${runtimes}node_modules/@oven/bun-linux-${process.arch === 'arm64' ? 'aarch64' : 'x64'}/bin/bun`
-const deno = `${runtimes}node_modules/@deno/linux-${process.arch}-glibc/deno`
-
-let installing
-
-/** Installs the two when they are asked for; without their install scripts, for the packages hold the programs. */
-function install() {
-  installing ??= runProgram('npm', ['ci', '--prefix', runtimes, '--ignore-scripts', '--no-audit', '--no-fund'], { limit: 240_000 })
-  return installing
-}
 
 async function succeeds(t, program, args, env = {}) {
   const { path, received } = await collector(t)
@@ -37,16 +25,9 @@ test('node with the watcher thread', (t) => succeeds(t, process.execPath, [], { 
 for (const [name, program, args] of [['bun', bun, ['run']], ['deno', deno, ['run', '--allow-all']]]) {
   test(name, async (t) => {
     t.timeout(300_000)
-    if (!existsSync(program)) await install()
-    if (!existsSync(program)) {
-      const { code, stderr } = await install()
-      t.log(`SKIPPED: ${name} could not be installed (npm ci: ${code}) ${stderr.slice(0, 300)}`)
-      t.pass()
-      return
-    }
-    const { code, stderr } = await runProgram(program, ['--version'])
-    if (code !== 0) {
-      t.log(`SKIPPED: ${name} does not run here: ${stderr.slice(0, 300)}`)
+    const missing = await missingRuntime(program)
+    if (missing !== undefined) {
+      t.log(`SKIPPED: ${name}: ${missing}`)
       t.pass()
       return
     }
