@@ -1,6 +1,6 @@
 //! Creating a socket.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use neli::consts::socket::NlFamily;
 use neli::socket::NlSocket;
@@ -159,19 +159,20 @@ fn unless_unprivileged(errno: Errno, ordinary: impl FnOnce() -> Result<(), Errno
 
 /// Joins one group, through the option that knows groups of any number.
 pub(crate) fn join(socket: &NlSocket, protocol: i32, group: u32) -> Result<(), Error> {
-    // neli passes over group 0 without a word.
-    if group == 0 {
-        return Err(Error::new(Errno::INVAL, "setsockopt", "netlink groups are numbered from 1"));
-    }
-    socket.add_mcast_membership(Groups::new_groups(&[group])).map_err(|error| membership(&error, protocol, group))
+    socket.add_mcast_membership(only(group)?).map_err(|error| membership(&error, protocol, group))
 }
 
 /// Leaves one group; leaving one that was never joined is no error.
 pub(crate) fn leave(socket: &NlSocket, protocol: i32, group: u32) -> Result<(), Error> {
+    socket.drop_mcast_membership(only(group)?).map_err(|error| membership(&error, protocol, group))
+}
+
+/// One group as neli has it, which passes over group 0 without a word.
+fn only(group: u32) -> Result<Groups, Error> {
     if group == 0 {
         return Err(Error::new(Errno::INVAL, "setsockopt", "netlink groups are numbered from 1"));
     }
-    socket.drop_mcast_membership(Groups::new_groups(&[group])).map_err(|error| membership(&error, protocol, group))
+    Ok(Groups::new_groups(&[group]))
 }
 
 fn membership(error: &std::io::Error, protocol: i32, group: u32) -> Error {
@@ -187,7 +188,7 @@ fn membership(error: &std::io::Error, protocol: i32, group: u32) -> Error {
 }
 
 /// Refuses a descriptor that is not a netlink socket, and gives its protocol number.
-pub(crate) fn inspect(fd: std::os::fd::BorrowedFd<'_>) -> Result<i32, Error> {
+pub(crate) fn inspect(fd: BorrowedFd<'_>) -> Result<i32, Error> {
     let domain = sockopt::socket_domain(fd).map_err(|errno| {
         let detail = if errno == Errno::NOTSOCK { "the descriptor is not a socket" } else { "" };
         Error::new(errno, "getsockopt", detail)
@@ -196,7 +197,7 @@ pub(crate) fn inspect(fd: std::os::fd::BorrowedFd<'_>) -> Result<i32, Error> {
         let detail = format!("the descriptor is a socket of address family {}, not AF_NETLINK", domain.as_raw());
         return Err(Error::new(Errno::AFNOSUPPORT, "getsockopt", detail));
     }
-    let protocol = sockopt::socket_protocol(fd.as_fd()).map_err(|errno| Error::bare(errno, "getsockopt"))?;
+    let protocol = sockopt::socket_protocol(fd).map_err(|errno| Error::bare(errno, "getsockopt"))?;
     // NETLINK_ROUTE is 0, which rustix gives as none.
     Ok(protocol.map_or(0, |protocol| protocol.as_raw().get().cast_signed()))
 }

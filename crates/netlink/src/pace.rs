@@ -16,7 +16,9 @@ use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
 
+/// The first wait, in nanoseconds; each further one is twice as long.
 const SHORTEST: u32 = 50_000;
+/// The longest wait, in nanoseconds.
 const LONGEST: u32 = 10_000_000;
 
 #[derive(Debug)]

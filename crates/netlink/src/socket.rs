@@ -54,7 +54,8 @@ pub struct Received {
 }
 
 impl Received {
-    /// The group's number, by packet information or else by the lowest bit of the mask; 0 for unicast.
+    /// The group's number, by packet information or else by the lowest bit of the mask; 0 for unicast, and without
+    /// packet information also for groups above 32.
     #[must_use]
     pub fn group_number(&self) -> u32 {
         self.group.unwrap_or(if self.from_groups == 0 { 0 } else { self.from_groups.trailing_zeros() + 1 })
@@ -146,8 +147,7 @@ impl Socket {
     /// # Errors
     /// `EINVAL`: the protocol has no such group. `EPERM`: not open to everyone.
     pub fn join(&self, group: u32) -> Result<(), Error> {
-        sys::with_neli(self.as_fd(), |socket| Ok(open::join(socket, self.protocol, group)))
-            .unwrap_or_else(|error| Err(Error::from_io(&error, "setsockopt", "")))
+        sys::with_neli(self.as_fd(), |socket| open::join(socket, self.protocol, group))
     }
 
     /// Leaves a group. What it sent before is still queued.
@@ -155,8 +155,7 @@ impl Socket {
     /// # Errors
     /// `EINVAL`: the protocol has no such group.
     pub fn leave(&self, group: u32) -> Result<(), Error> {
-        sys::with_neli(self.as_fd(), |socket| Ok(open::leave(socket, self.protocol, group)))
-            .unwrap_or_else(|error| Err(Error::from_io(&error, "setsockopt", "")))
+        sys::with_neli(self.as_fd(), |socket| open::leave(socket, self.protocol, group))
     }
 
     /// Sends one datagram, all of it or nothing: to a port (0 is the kernel), to a group (0 is none), or to both.

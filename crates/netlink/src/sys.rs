@@ -40,7 +40,7 @@ pub(crate) fn into_fd(socket: NlSocket) -> OwnedFd {
 }
 
 /// Lends the descriptor to neli for one of its calls.
-pub(crate) fn with_neli<R>(fd: BorrowedFd<'_>, call: impl FnOnce(&NlSocket) -> io::Result<R>) -> io::Result<R> {
+pub(crate) fn with_neli<R>(fd: BorrowedFd<'_>, call: impl FnOnce(&NlSocket) -> R) -> R {
     // SAFETY: the descriptor stays open while it is borrowed, and ManuallyDrop keeps neli from closing it.
     let lent = ManuallyDrop::new(unsafe { NlSocket::from_raw_fd(fd.as_raw_fd()) });
     call(&lent)
