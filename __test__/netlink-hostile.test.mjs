@@ -1,4 +1,5 @@
 // Bytes from someone who means harm: an error that says where, or nothing lost; never a crash, a hang or a full stack.
+import { readdirSync, readFileSync } from 'node:fs'
 import test from 'ava'
 import * as fc from 'fast-check'
 import {
@@ -8,6 +9,8 @@ import {
   message,
   nameExtack,
   NetlinkFormatError,
+  NLMSG_DONE,
+  NLMSG_ERROR,
   struct,
   unknownAttributes,
   walkMessages,
@@ -224,6 +227,24 @@ test('any bytes are walked or refused', (t) => {
     ),
     { numRuns: 1000 },
   )
+})
+
+test('the seeds of the fuzz target, cut anywhere, are walked and decoded or refused', (t) => {
+  const directory = new URL('../fuzz/netlink-parser/seeds/', import.meta.url)
+  const seeds = readdirSync(directory).map((name) => readFileSync(new URL(name, directory)))
+  t.true(seeds.length >= 10)
+  for (const seed of seeds) {
+    for (let length = 0; length <= seed.length; length++) {
+      const datagram = seed.subarray(0, length)
+      decodesOrSaysWhy(t, () => {
+        for (const { type, flags, payload } of walkMessages(datagram)) {
+          decodesOrSaysWhy(t, () => Echo.decode(payload))
+          if (type === NLMSG_ERROR) decodesOrSaysWhy(t, () => decodeError(payload, flags))
+          if (type === NLMSG_DONE) decodesOrSaysWhy(t, () => decodeDone(payload, flags))
+        }
+      })
+    }
+  }
 })
 
 test('any acknowledgement is decoded, whatever follows its errno', (t) => {
