@@ -1,8 +1,10 @@
-// Every public name has its docstring, every example its test, every link of the README its file.
+// Every public name has its docstring, every example its test, every link its place; every program in the docs runs.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import test from 'ava'
+
+import { runScript } from './helpers/loop.mjs'
 
 const root = join(import.meta.dirname, '..')
 
@@ -69,10 +71,38 @@ test('every example is run by a test', (t) => {
   t.deepEqual(examples.map((name) => name.replace(/\.mjs$/, '')).filter((name) => !isRun(name)), [])
 })
 
-for (const page of ['README.md', ...readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)]) {
+const pages = ['README.md', ...readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)]
+
+/** The anchors of a page's headings, as GitHub makes them. */
+function anchors(text) {
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading]) => heading.toLowerCase().replace(/[^\p{L}\p{N}\s_-]/gu, '').replaceAll(' ', '-'))
+}
+
+for (const page of pages) {
+  const text = readFileSync(join(root, page), 'utf8')
+
   test(`the links of ${page} lead somewhere`, (t) => {
-    const text = readFileSync(join(root, page), 'utf8')
-    const links = [...text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, link]) => link)
-    t.deepEqual(links.filter((link) => !existsSync(resolve(root, dirname(page), link))), [])
+    const links = [...text.matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)]
+    const broken = links.filter(([, file, anchor]) => {
+      const target = file === '' ? join(root, page) : resolve(root, dirname(page), file)
+      if (!existsSync(target)) return true
+      return anchor !== undefined && !anchors(readFileSync(target, 'utf8')).includes(anchor)
+    })
+    t.deepEqual(broken.map(([link]) => link), [])
+  })
+
+  // One that begins with its imports is whole, and prints what its comments say. Those of the README serve until they are
+  // stopped.
+  if (page === 'README.md') continue
+  const programs = [...text.matchAll(/^```js\n(import [\s\S]*?)^```/gm)]
+  programs.forEach(([, program], index) => {
+    const line = text.slice(0, text.indexOf(program)).split('\n').length
+    test(`program ${index + 1} of ${page}, at line ${line}, prints what it says`, async (t) => {
+      const { code, signal, stdout, stderr } = await runScript(program)
+      t.deepEqual({ code, signal }, { code: 0, signal: null }, stderr)
+      const said = [...program.matchAll(/\/\/ → (.*)$/gm)].map(([, expected]) => expected)
+      t.is(stdout.replaceAll('\n', ' ').trimEnd(), said.join(' '))
+      t.is(stderr, '')
+    })
   })
 }
