@@ -1,5 +1,7 @@
 // The life of a datagram socket: its name, closing, iterating, giving up and adopting descriptors.
 import test from 'ava'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { closeSync, existsSync, lstatSync, statSync, writeFileSync } from 'node:fs'
 import { UnixDatagram, UnixStream } from 'nearwire'
 import { bound, fill, isOpen, pairOf, text, unbound } from './helpers/messages.mjs'
@@ -246,4 +248,17 @@ test('sockets work the same in workers, and go with them', async (t) => {
 test('ref and unref answer the socket', (t) => {
   const socket = closing(t, UnixDatagram.unbound())
   t.is(socket.ref().unref().ref(), socket)
+})
+
+test('reading that somebody shut down is an error once what came before is read, not a wait that spins', async (t) => {
+  const [one, other] = UnixDatagram.pair()
+  t.teardown(() => Promise.all([one.close(), other.close()]))
+  const waiting = other.receive()
+  const shut = spawn('python3', ['-c', 'import socket; socket.socket(fileno=3).shutdown(socket.SHUT_RD)'], {
+    stdio: ['ignore', 'ignore', 'inherit', other.fd],
+  })
+  t.deepEqual(await once(shut, 'close'), [0, null])
+  await t.throwsAsync(waiting, { code: 'ESHUTDOWN', message: /SHUT_RD/ })
+  await t.throwsAsync(async () => { for await (const _ of other); }, { code: 'ESHUTDOWN' })
+  await t.throwsAsync(async () => one.send('x'), { code: 'EPIPE' })
 })

@@ -10,7 +10,7 @@ for (const watcher of [false, true]) {
       import assert from 'node:assert/strict'
       import { closeSync, openSync } from 'node:fs'
       import { createRequire } from 'node:module'
-      const { EventLoop, UnixSocket } = createRequire(process.cwd() + '/package.json')('./native.cjs')
+      const { EventLoop, UnixSocket, unixRead, unixWrite } = createRequire(process.cwd() + '/package.json')('./native.cjs')
       const taken = []
       const tokens = new Uint32Array(16)
       let called = 0
@@ -42,11 +42,11 @@ for (const watcher of [false, true]) {
       // The one that was attached works: a socket on it is told that it may read.
       const [left, right] = UnixSocket.pair(loop, 1, 0, 1)
       loop.hold()
-      assert.equal(left.read(new Uint8Array(8), 0, 8), -11)
-      assert.equal(right.write(Buffer.from('hello'), 0, 5), 5)
+      assert.equal(unixRead(left.number, new Uint8Array(8), 0, 8), -11)
+      assert.equal(unixWrite(right.number, Buffer.from('hello'), 0, 5), 5)
       for (let rounds = 0; called === 0 && rounds < 1e6; rounds++) await new Promise((resolve) => { setImmediate(resolve) })
       assert.equal(called, 1)
-      assert.equal(left.read(new Uint8Array(8), 0, 8), 5)
+      assert.equal(unixRead(left.number, new Uint8Array(8), 0, 8), 5)
       loop.release()
       console.log(failures.length)
     `, { shell: 'ulimit -n 256' })
@@ -71,17 +71,17 @@ test('what is no token array is refused', async (t) => {
 test('many loops in one environment live side by side and end with it', async (t) => {
   const ended = await runScript(`
     import { createRequire } from 'node:module'
-    const { EventLoop, UnixSocket } = createRequire(process.cwd() + '/package.json')('./native.cjs')
+    const { EventLoop, UnixSocket, unixRead, unixWrite } = createRequire(process.cwd() + '/package.json')('./native.cjs')
     const got = []
     const loops = Array.from({ length: 50 }, (_, index) => {
       const tokens = new Uint32Array(16)
       const loop = new EventLoop((count) => { for (let at = 0; at < count; at++) got.push([index, tokens[at]]) }, tokens, index % 2 === 1)
       const [left, right] = UnixSocket.pair(loop, 1, 0, 1)
       loop.hold()
-      left.read(new Uint8Array(8), 0, 8)
+      unixRead(left.number, new Uint8Array(8), 0, 8)
       return { loop, left, right }
     })
-    for (const { right } of loops) right.write(Buffer.from('x'), 0, 1)
+    for (const { right } of loops) unixWrite(right.number, Buffer.from('x'), 0, 1)
     while (got.length < loops.length) await new Promise((resolve) => { setImmediate(resolve) })
     for (const { loop } of loops) loop.release()
     const seen = got.filter(([, token]) => token === 0).map(([index]) => index).sort((a, b) => a - b)

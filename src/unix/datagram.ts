@@ -184,7 +184,10 @@ export class UnixDatagram extends Handle<Native.UnixSocket> implements AsyncIter
     return this.#outgoing?.flush() ?? Promise.resolve()
   }
 
-  /** The next message. Errors: `ERR_SOCKET_CLOSED`; the signal's reason. */
+  /**
+   * The next message. Errors: `ERR_SOCKET_CLOSED`; `ESHUTDOWN` (an adopted socket whose reading was shut down, once what
+   * came before is read); the signal's reason.
+   */
   receive(options?: ReceiveMessageOptions): Promise<DatagramMessage> {
     return this.#incoming.receive(options) as Promise<DatagramMessage>
   }

@@ -55,6 +55,8 @@ function explain(code: string, syscall: string, address: EncodedAddress | undefi
       return syscall.startsWith('send') ? 'the kernel has no memory for a message of this size (at most 4 MiB)' : undefined
     case 'EPIPE':
       return 'the peer no longer reads, or this side has shut writing down'
+    case 'ESHUTDOWN':
+      return 'reading was shut down (SHUT_RD): nothing will ever come'
     case 'ECONNRESET':
       return 'the peer closed without reading what it had been sent'
     case 'EADDRINUSE':

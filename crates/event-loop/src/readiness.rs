@@ -4,9 +4,11 @@ use std::future::poll_fn;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use rustix::time::Timespec;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -29,6 +31,8 @@ pub struct Readiness {
     write: OnceLock<AsyncFd<OwnedFd>>,
     /// Another thread may harvest events between a system call and the wait that follows it.
     harvested_elsewhere: bool,
+    /// Whoever waited to read has been told that nothing more can come.
+    end_told: AtomicBool,
 }
 
 impl Readiness {
@@ -39,20 +43,30 @@ impl Readiness {
     /// `/proc/sys/fs/epoll/max_user_watches` is used up.
     pub fn new(fd: OwnedFd) -> io::Result<Self> {
         let harvested_elsewhere = Handle::current().runtime_flavor() != RuntimeFlavor::CurrentThread;
-        Ok(Self { read: register(fd, Interest::READABLE)?, write: OnceLock::new(), harvested_elsewhere })
+        Ok(Self {
+            read: register(fd, Interest::READABLE)?,
+            write: OnceLock::new(),
+            harvested_elsewhere,
+            end_told: AtomicBool::new(false),
+        })
     }
 
     /// Waits until reading may succeed. Call it after the syscall said `EAGAIN`: what tokio remembers from before
     /// is forgotten first. Of a current-thread runtime, call it on the thread that runs it.
     ///
     /// # Errors
-    /// When the runtime has been shut down.
+    /// `ESHUTDOWN` when reading was shut down and the syscall says `EAGAIN` all the same, as of a datagram socket: nothing
+    /// will ever come. When the runtime has been shut down.
     pub fn poll_read(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             let mut guard = ready!(self.read.poll_read_ready(cx))?;
-            // A closed state is never cleared by tokio, so waiting for it to change would spin.
-            if guard.ready().is_read_closed() || (self.harvested_elsewhere && is_ready_now(self.as_fd(), PollFlags::IN))
-            {
+            // A closed state is never cleared by tokio, so waiting for it to change would spin. The first time it may have
+            // come after the attempt; an attempt after that says how things stay.
+            if guard.ready().is_read_closed() {
+                let told = self.end_told.swap(true, Ordering::Relaxed);
+                return Poll::Ready(if told { Err(Errno::SHUTDOWN.into()) } else { Ok(()) });
+            }
+            if self.harvested_elsewhere && is_ready_now(self.as_fd(), PollFlags::IN) {
                 return Poll::Ready(Ok(()));
             }
             guard.clear_ready();

@@ -29,3 +29,4 @@ pub mod unix_peer;
 pub mod unix_receiver;
 pub mod unix_socket;
 pub mod vsock;
+mod waiting;

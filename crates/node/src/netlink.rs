@@ -16,6 +16,7 @@ use crate::failure::{CLOSED, Failure};
 use crate::netlink_buffers::{Memory, NetlinkBuffers};
 use crate::netlink_options::{NetlinkOpenOptions, instructions, with_number};
 use crate::numbers::Numbers;
+use crate::waiting::wait;
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
@@ -65,14 +66,19 @@ struct Inner {
 }
 
 impl Inner {
-    /// Asks for a token; without one, the next attempt has to find out.
-    fn wait(&self, waker: &Waker, poll: fn(&Socket, &mut Context<'_>) -> Poll<std::io::Result<()>>) {
+    /// Asks for a token, and answers `EAGAIN`; or why none will come.
+    fn wait(&self, waker: &Waker, poll: fn(&Socket, &mut Context<'_>) -> Poll<std::io::Result<()>>) -> Errno {
         let socket = self.socket.borrow();
-        let Some(socket) = socket.as_ref() else { return };
-        let ready = self.event_loop.with_driver(|_| poll(socket, &mut Context::from_waker(waker)).is_ready());
-        if ready == Some(true) {
-            waker.wake_by_ref();
+        let Some(socket) = socket.as_ref() else { return CLOSED };
+        match wait(&self.event_loop, waker, |context| poll(socket, context)) {
+            Ok(()) => Errno::AGAIN,
+            Err(errno) => errno,
         }
+    }
+
+    /// Asks for the writing token when `errno` is that there is no room yet.
+    fn or_wait_to_send(&self, errno: Errno) -> Errno {
+        if errno == Errno::AGAIN { self.wait(&self.writer, Socket::poll_send) } else { errno }
     }
 
     fn receive(&self, limit: u32) -> i32 {
@@ -83,8 +89,7 @@ impl Inner {
         if let Some(rows) = rows {
             return rows as i32;
         }
-        self.wait(&self.reader, Socket::poll_receive);
-        -Errno::AGAIN.raw_os_error()
+        -self.wait(&self.reader, Socket::poll_receive).raw_os_error()
     }
 
     fn take(&self) -> Option<Socket> {
@@ -293,10 +298,7 @@ pub fn netlink_send(socket: u32, data: &[u8], start: u32, end: u32, to_port: u32
         Ok(Delivery::GroupOnly(errno)) => (errno, OFFSET),
         Err(errno) => (errno, 0),
     };
-    if errno == Errno::AGAIN {
-        inner.wait(&inner.writer, Socket::poll_send);
-    }
-    -errno.raw_os_error() - offset
+    -inner.or_wait_to_send(errno).raw_os_error() - offset
 }
 
 /// Sends the first `length` outgoing bytes to a port (0 is the kernel) and receives at once, at most `limit` datagrams:
@@ -314,12 +316,7 @@ pub fn netlink_exchange(socket: u32, length: u32, to_port: u32, limit: u32) -> i
     };
     match outcome {
         Ok(()) => inner.receive(limit),
-        Err(errno) => {
-            if errno == Errno::AGAIN {
-                inner.wait(&inner.writer, Socket::poll_send);
-            }
-            -errno.raw_os_error() - OFFSET
-        }
+        Err(errno) => -inner.or_wait_to_send(errno).raw_os_error() - OFFSET,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::os::fd::{AsRawFd, IntoRawFd};
 use std::rc::{Rc, Weak};
-use std::task::{Context, Waker};
+use std::task::Waker;
 
 use napi::Either;
 use napi::bindgen_prelude::Buffer;
@@ -16,6 +16,7 @@ use crate::event_loop::EventLoop;
 use crate::failure::{CLOSED, Failure};
 use crate::unix_options::UnixReceiveOptions;
 use crate::unix_socket::{UnixSocket, kind};
+use crate::waiting::wait;
 use crate::{address, adopt};
 
 /// How to listen.
@@ -105,17 +106,12 @@ impl UnixListener {
         let listener = self.inner.listener.borrow();
         let Some(listener) = listener.as_ref() else { return Either::B(-CLOSED.raw_os_error()) };
         let event_loop = &self.inner.event_loop;
-        let accepted = event_loop.with_driver(|_| {
-            let accepted = listener.try_accept();
-            if matches!(accepted, Err(Errno::AGAIN)) {
-                let mut context = Context::from_waker(&self.inner.reader);
-                if listener.readiness().poll_read(&mut context).is_ready() {
-                    self.inner.reader.wake_by_ref();
-                }
-            }
-            accepted
-        });
-        match accepted.unwrap_or(Err(CLOSED)) {
+        let mut accepted = event_loop.with_driver(|_| listener.try_accept()).unwrap_or(Err(CLOSED));
+        if matches!(accepted, Err(Errno::AGAIN)) {
+            let waiting = wait(event_loop, &self.inner.reader, |context| listener.readiness().poll_read(context));
+            accepted = waiting.and(accepted);
+        }
+        match accepted {
             Ok(socket) => Either::A(UnixSocket::enter(event_loop, slot, socket)),
             Err(errno) => Either::B(-errno.raw_os_error()),
         }

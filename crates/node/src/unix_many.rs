@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd};
 use std::rc::{Rc, Weak};
-use std::task::{Context, Waker};
+use std::task::Waker;
 
 use napi::Either;
 use napi::bindgen_prelude::Uint32Array;
@@ -16,6 +16,7 @@ use rustix::io::Errno;
 use crate::adopt::borrowed;
 use crate::event_loop::EventLoop;
 use crate::failure::{CLOSED, Failure};
+use crate::waiting::wait;
 
 const READABLE: u32 = 1;
 const WRITABLE: u32 = 2;
@@ -117,17 +118,12 @@ impl UnixMany {
         let mut found = Vec::new();
         match many.try_ready(&mut found, most as usize) {
             Ok(_) => Either::A(Uint32Array::new(found.iter().flat_map(row).collect())),
-            Err(errno) => {
-                if errno == Errno::AGAIN {
-                    self.inner.event_loop.with_driver(|_| {
-                        let mut context = Context::from_waker(&self.inner.reader);
-                        if many.readiness().poll_read(&mut context).is_ready() {
-                            self.inner.reader.wake_by_ref();
-                        }
-                    });
-                }
-                Either::B(-errno.raw_os_error())
+            Err(Errno::AGAIN) => {
+                let Inner { event_loop, reader, .. } = &*self.inner;
+                let waiting = wait(event_loop, reader, |context| many.readiness().poll_read(context));
+                Either::B(-waiting.err().unwrap_or(Errno::AGAIN).raw_os_error())
             }
+            Err(errno) => Either::B(-errno.raw_os_error()),
         }
     }
 

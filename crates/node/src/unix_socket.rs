@@ -18,6 +18,7 @@ use crate::failure::{CLOSED, Failure, count};
 use crate::numbers::Numbers;
 use crate::outbox::Outbox;
 use crate::unix_messages::Messages;
+use crate::waiting::wait;
 use crate::{address, adopt};
 
 /// Which of the three AF_UNIX socket types, numbered as `SOCK_STREAM`, `SOCK_DGRAM` and `SOCK_SEQPACKET` are.
@@ -81,29 +82,26 @@ impl Inner {
 
     /// Asks for the reading token when `outcome` is that nothing is there yet.
     pub(crate) fn or_wait_to_read<R>(&self, outcome: Result<R, Errno>) -> Result<R, Errno> {
-        if matches!(outcome, Err(Errno::AGAIN)) {
-            self.wait(&self.reader, Readiness::poll_read);
+        match outcome {
+            Err(Errno::AGAIN) => self.wait(&self.reader, Readiness::poll_read).and(outcome),
+            _ => outcome,
         }
-        outcome
     }
 
     /// Asks for the writing token when `outcome` is that there is no room yet.
     pub(crate) fn or_wait_to_write<R>(&self, outcome: Result<R, Errno>) -> Result<R, Errno> {
-        if matches!(outcome, Err(Errno::AGAIN)) {
-            self.wait(&self.writer, Readiness::poll_write);
+        match outcome {
+            Err(Errno::AGAIN) => self.wait(&self.writer, Readiness::poll_write).and(outcome),
+            _ => outcome,
         }
-        outcome
     }
 
-    fn wait(&self, waker: &Waker, poll: fn(&Readiness, &mut Context<'_>) -> Poll<std::io::Result<()>>) {
-        let socket = self.socket.borrow();
-        let Some(socket) = socket.as_ref() else { return };
-        // An error here is the socket's; the next attempt reports it.
-        let ready =
-            self.event_loop.with_driver(|_| poll(socket.readiness(), &mut Context::from_waker(waker)).is_ready());
-        if ready == Some(true) {
-            waker.wake_by_ref();
-        }
+    fn wait(
+        &self,
+        waker: &Waker,
+        poll: fn(&Readiness, &mut Context<'_>) -> Poll<std::io::Result<()>>,
+    ) -> Result<(), Errno> {
+        self.with(|socket| wait(&self.event_loop, waker, |context| poll(socket.readiness(), context)))
     }
 
     fn flush_outbox(&self, rest: &[u8]) -> Result<usize, Errno> {
@@ -119,7 +117,7 @@ impl Inner {
             self.event_loop.release();
         }
         if matches!(outcome, Ok(written) if written < rest.len()) {
-            self.wait(&self.writer, Readiness::poll_write);
+            self.wait(&self.writer, Readiness::poll_write)?;
         }
         self.or_wait_to_write(outcome)
     }

@@ -147,3 +147,30 @@ async fn queue_lengths_tell_what_is_unread() {
     assert_eq!(other.options().queued_in(), Ok(500));
     assert!(one.options().queued_out().expect("asking") >= 500);
 }
+
+/// Nothing can come any more, and yet the kernel says `EAGAIN`: a wait that believed it would never end, or spin.
+#[tokio::test]
+async fn a_datagram_socket_whose_reading_was_shut_down_says_so_once_it_is_empty() {
+    let (one, other) = Socket::pair(Kind::Datagram).expect("a pair");
+    one.try_write(b"before").expect("sending");
+    other.shutdown(Shutdown::Read).expect("shutting down");
+    let (mut buffer, mut space) = ([0; 8], AncillarySpace::new());
+    assert_eq!(other.receive_message(&mut buffer, &mut space).await.expect("receiving").length, 6);
+    for _ in 0..2 {
+        let outcome = other.receive_message(&mut buffer, &mut space).await.map(|received| received.length);
+        assert_eq!(outcome, Err(Errno::SHUTDOWN));
+    }
+}
+
+#[tokio::test]
+async fn a_wait_learns_that_reading_was_shut_down() {
+    let (_one, other) = Socket::pair(Kind::Datagram).expect("a pair");
+    let adopted = other.as_fd().try_clone_to_owned().expect("a duplicate");
+    let waiting = tokio::spawn(async move {
+        let (mut buffer, mut space) = ([0; 8], AncillarySpace::new());
+        other.receive_message(&mut buffer, &mut space).await.map(|received| received.length)
+    });
+    tokio::task::yield_now().await;
+    rustix::net::shutdown(adopted, Shutdown::Read).expect("shutting down");
+    assert_eq!(waiting.await.expect("no panic"), Err(Errno::SHUTDOWN));
+}
