@@ -59,7 +59,8 @@ async function probe({ file, command, flag }, row, folder, peers, flags = []) {
   const trace = join(folder, 'trace')
   const watched = row.includes('mmsg') ? ['strace', '-f', '-qq', '-e', 'trace=sendmmsg,recvmmsg', '-o', trace] : []
   const [program, ...args] = [...watched, ...command, ...flags, join(alternatives, 'probe.mjs'), file, folder]
-  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe', adopted?.fd ?? 'ignore'] })
+  // Where anything lands that a column makes of arguments that it does not know.
+  const child = spawn(program, args, { cwd: folder, stdio: ['pipe', 'pipe', 'pipe', adopted?.fd ?? 'ignore'] })
   child.stdin.on('error', () => {})
   let complaint = ''
   child.stderr.setEncoding('utf8').on('data', (text) => { complaint += text })

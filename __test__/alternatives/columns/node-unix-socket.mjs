@@ -30,6 +30,10 @@ export async function listen(path) {
   return server
 }
 
+export async function adopt(fd) {
+  new api.SeqpacketServer().listen({ fd })
+}
+
 export async function connectWith(path, signal) {
   const socket = new api.SeqpacketSocket({ signal })
   socket.connect(path, { signal })

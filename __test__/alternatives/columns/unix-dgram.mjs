@@ -25,6 +25,14 @@ export async function listen(path) {
   return socket
 }
 
+export async function adopt(fd) {
+  await listening(api.createSocket('unix_dgram'), { fd })
+}
+
+export async function connectWith(path, signal) {
+  api.createSocket({ type: 'unix_dgram', signal }).connect(path)
+}
+
 // It emits within the call.
 function listening(socket, path) {
   return new Promise((resolve, reject) => {

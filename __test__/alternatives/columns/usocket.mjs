@@ -21,6 +21,10 @@ export async function listen(path) {
   return server
 }
 
+export async function adopt(fd) {
+  new api.UServer().listen({ fd })
+}
+
 export async function connectWith(path, signal) {
   const socket = new api.USocket({ path, signal })
   await first(socket, 'connected')

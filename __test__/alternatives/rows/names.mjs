@@ -70,25 +70,25 @@ export const names = {
       const error = await within(column.connectWithin(at('full-stream'), 100)).catch((error) => error)
       return error.code === 'ETIMEDOUT' ? 'yes' : 'no timeout'
     }
-    let open = column.stream
-    let path = at('full-stream')
     // What connects to neither type does not connect at all.
-    if ((await failure(open(at('stream')))) !== undefined) [open, path] = [column.seqpacket, at('full-seqpacket')]
-    if ((await failure(open(at(path.endsWith('stream') ? 'stream' : 'seqpacket')))) !== undefined) return ABSENT
-    const error = await failure(open(path), 2_000)
-    if (error === undefined) return 'connects'
-    if (error.code === 'STILL_WAITING') return 'waits'
-    return /^E[A-Z]+$/.test(error.code ?? '') ? `\`${error.code}\`` : 'throws'
+    for (const kind of ['stream', 'seqpacket']) {
+      if ((await failure(column[kind](at(kind)))) !== undefined) continue
+      const error = await failure(column[kind](at(`full-${kind}`)), 2_000)
+      if (error === undefined) return 'connects'
+      if (error.code === 'STILL_WAITING') return 'waits'
+      return /^E[A-Z]+$/.test(error.code ?? '') ? `\`${error.code}\`` : 'throws'
+    }
+    return ABSENT
   },
 
   'activation': async ({ column, own }) => {
-    if (!column.adopt) return ABSENT
-    // A listener is descriptor 3, as from a service manager.
-    void Promise.resolve(column.adopt(3)).catch(() => {})
+    // A listener is descriptor 3, as from a service manager. What takes it goes on serving.
+    const refused = new Promise((resolve) => { Promise.resolve().then(() => column.adopt(3)).catch(resolve) })
     const client = await fromEvents(connect(own('adopted')), 'connect')
     client.send('hello')
-    const answer = await within(client.next()).catch(() => null)
-    if (answer?.data.toString() !== 'hello') return ABSENT
+    const outcome = await Promise.race([within(client.next(), 3_000), refused])
+    if (outcome instanceof Error) throw outcome
+    if (outcome?.data.toString() !== 'hello') return ABSENT
     return 'activation' in column.api ? 'yes' : '`listen({ fd })`'
   },
 }

@@ -53,7 +53,8 @@ export const objects = {
     const { socket } = await anySocket(given)
     const has = []
     if (typeof socket[Symbol.asyncIterator] === 'function') has.push('`for await`')
-    const aborted = column.connectWith && (await within(Promise.resolve().then(() => column.connectWith(at('stream'), AbortSignal.abort()))).catch((error) => error))
+    const connecting = Promise.resolve().then(() => column.connectWith(at('stream'), AbortSignal.abort()))
+    const aborted = await within(connecting).catch((error) => error)
     if (aborted?.name === 'AbortError') has.push('`AbortSignal`')
     // `await using` takes either.
     const dispose = socket[Symbol.asyncDispose] ?? socket[Symbol.dispose]
