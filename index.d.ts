@@ -28,7 +28,7 @@ export declare class EventLoop {
 
 /** Buffers that all sockets of a thread use in turn. */
 export declare class NetlinkBuffers {
-  /** `table` is rows of seven numbers: one about the batch and one for each datagram; see `NetlinkSocket::receive()`. */
+  /** `table` is rows of seven numbers: one about the batch and one for each datagram; see `netlink_receive()`. */
   constructor(incoming: Uint8Array, outgoing: Uint8Array, table: Uint32Array)
   /** Puts others in the place of two of them. */
   replace(incoming: Uint8Array, outgoing: Uint8Array): void

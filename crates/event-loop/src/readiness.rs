@@ -15,58 +15,67 @@ use tokio::io::unix::AsyncFd;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::coop::poll_proceed;
 
-use crate::register::register;
+use crate::register::{Lent, register};
 
-/// A non-blocking descriptor registered with tokio: for reading at once, for writing only when a write first blocks.
+/// A non-blocking descriptor, registered with tokio in each direction when something first waits for it there: whoever
+/// never waits costs the kernel nothing for each message that comes or goes.
 ///
 /// The two interests never share a registration. A socket is writable nearly always, and every message that its
 /// peer takes off raises a fresh `EPOLLOUT` edge: a reader would be woken for each. Writing therefore waits on a
-/// duplicate of the descriptor, made at the first `EAGAIN`.
+/// duplicate of the descriptor.
 ///
-/// Register a stream socket only once it is connected: before that the kernel reports `EPOLLHUP`, which tokio
+/// Wait on a stream socket only once it is connected: before that the kernel reports `EPOLLHUP`, which tokio
 /// remembers for the life of the registration.
 #[derive(Debug)]
 pub struct Readiness {
-    read: AsyncFd<OwnedFd>,
+    /// Before the descriptor, for what is declared first is dropped first.
+    read: OnceLock<Reading>,
     write: OnceLock<AsyncFd<OwnedFd>>,
+    fd: OwnedFd,
+}
+
+#[derive(Debug)]
+struct Reading {
+    registered: AsyncFd<Lent>,
     /// Another thread may harvest events between a system call and the wait that follows it.
     harvested_elsewhere: bool,
-    /// Whoever waited to read has been told that nothing more can come.
+    /// Whoever waited has been told that nothing more can come.
     end_told: AtomicBool,
 }
 
 impl Readiness {
-    /// Registers `fd`, which must be non-blocking already. Needs a tokio context (see [`tokio::runtime::Handle::enter`]).
-    ///
-    /// # Errors
-    /// What `epoll_ctl(2)` says: `EPERM` for a descriptor that cannot be polled (a regular file), `ENOSPC` when
-    /// `/proc/sys/fs/epoll/max_user_watches` is used up.
-    pub fn new(fd: OwnedFd) -> io::Result<Self> {
-        let harvested_elsewhere = Handle::current().runtime_flavor() != RuntimeFlavor::CurrentThread;
-        Ok(Self {
-            read: register(fd, Interest::READABLE)?,
-            write: OnceLock::new(),
-            harvested_elsewhere,
-            end_told: AtomicBool::new(false),
-        })
+    /// Takes `fd`, which must be non-blocking already.
+    #[must_use]
+    pub fn new(fd: OwnedFd) -> Self {
+        Self { read: OnceLock::new(), write: OnceLock::new(), fd }
     }
 
     /// Waits until reading may succeed. Call it after the syscall said `EAGAIN`: what tokio remembers from before
-    /// is forgotten first. Of a current-thread runtime, call it on the thread that runs it.
+    /// is forgotten first. Needs a tokio context (see [`tokio::runtime::Handle::enter`]); of a current-thread runtime, call
+    /// it on the thread that runs it.
     ///
     /// # Errors
     /// `ESHUTDOWN` when reading was shut down and the syscall says `EAGAIN` all the same, as of a datagram socket: nothing
-    /// will ever come. When the runtime has been shut down.
+    /// will ever come. Those of registering, the first time: `EPERM` for a descriptor that cannot be polled (a regular
+    /// file), `ENOSPC` when `/proc/sys/fs/epoll/max_user_watches` is used up. Later, a runtime that was shut down.
     pub fn poll_read(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let reading = match self.read.get() {
+            Some(reading) => reading,
+            None => {
+                // The state as it is now is reported first, so nothing that happened since `EAGAIN` is missed.
+                let reading = Reading::register(&self.fd)?;
+                self.read.get_or_init(|| reading)
+            }
+        };
         loop {
-            let mut guard = ready!(self.read.poll_read_ready(cx))?;
+            let mut guard = ready!(reading.registered.poll_read_ready(cx))?;
             // A closed state is never cleared by tokio, so waiting for it to change would spin. The first time it may have
             // come after the attempt; an attempt after that says how things stay.
             if guard.ready().is_read_closed() {
-                let told = self.end_told.swap(true, Ordering::Relaxed);
+                let told = reading.end_told.swap(true, Ordering::Relaxed);
                 return Poll::Ready(if told { Err(Errno::SHUTDOWN.into()) } else { Ok(()) });
             }
-            if self.harvested_elsewhere && is_ready_now(self.as_fd(), PollFlags::IN) {
+            if reading.harvested_elsewhere && is_ready_now(self.as_fd(), PollFlags::IN) {
                 return Poll::Ready(Ok(()));
             }
             guard.clear_ready();
@@ -78,12 +87,13 @@ impl Readiness {
     /// # Errors
     /// Those of `fcntl(F_DUPFD_CLOEXEC)` and of registering, the first time; later, a runtime that was shut down.
     pub fn poll_write(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.write.get().is_none() {
-            // Registering reports the state as it is now, so nothing that happened since `EAGAIN` is missed.
-            let duplicate = register(self.as_fd().try_clone_to_owned()?, Interest::WRITABLE)?;
-            let _ = self.write.set(duplicate);
-        }
-        let Some(write) = self.write.get() else { return Poll::Pending };
+        let write = match self.write.get() {
+            Some(write) => write,
+            None => {
+                let write = register(self.fd.try_clone()?, Interest::WRITABLE)?;
+                self.write.get_or_init(|| write)
+            }
+        };
         loop {
             let mut guard = ready!(write.poll_write_ready(cx))?;
             if guard.ready().is_write_closed() || is_ready_now(self.as_fd(), PollFlags::OUT) {
@@ -134,19 +144,27 @@ impl Readiness {
     /// Takes the descriptor back; nothing of tokio's touches it any more.
     #[must_use]
     pub fn into_fd(self) -> OwnedFd {
-        self.read.into_inner()
+        self.fd
+    }
+}
+
+impl Reading {
+    fn register(fd: &OwnedFd) -> io::Result<Self> {
+        let registered = register(Lent::of(fd), Interest::READABLE)?;
+        let harvested_elsewhere = Handle::current().runtime_flavor() != RuntimeFlavor::CurrentThread;
+        Ok(Self { registered, harvested_elsewhere, end_told: AtomicBool::new(false) })
     }
 }
 
 impl AsFd for Readiness {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.read.get_ref().as_fd()
+        self.fd.as_fd()
     }
 }
 
 impl AsRawFd for Readiness {
     fn as_raw_fd(&self) -> RawFd {
-        self.read.get_ref().as_raw_fd()
+        self.fd.as_raw_fd()
     }
 }
 

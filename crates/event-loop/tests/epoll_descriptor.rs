@@ -6,6 +6,7 @@ use std::cell::Cell;
 use std::io::Write;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::Rc;
+use std::task::{Context, Waker};
 
 use common::{is_readable, pair, read_byte, ready, register, run_until, settle};
 use nearwire_event_loop::Driver;
@@ -65,10 +66,11 @@ fn the_search_changes_nothing_in_other_epolls() {
     }
     let runtime = other_runtime();
     let (theirs, mut their_peer) = pair();
-    let theirs = {
+    let theirs = nearwire_event_loop::Readiness::new(theirs);
+    {
         let _context = runtime.enter();
-        nearwire_event_loop::Readiness::new(theirs).expect("registering")
-    };
+        assert!(theirs.poll_read(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
     let drivers: Vec<_> = (0..8).map(|_| Driver::new().expect("a driver")).collect();
 
     for (_, peer) in &pairs {

@@ -4,11 +4,11 @@ mod common;
 
 use std::cell::Cell;
 use std::fs::File;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd};
 use std::rc::Rc;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use common::{
     LIMIT, drain, fill, is_readable, pair, read_byte, ready, register, run_until, settle, wait_to_read, wait_to_write,
@@ -230,8 +230,8 @@ fn an_edge_that_another_thread_harvests_between_the_eagain_and_the_wait_is_kept(
     runtime.block_on(async {
         for round in 0..50_u8 {
             let (ours, mut peer) = pair();
-            let witness = Readiness::new(ours.try_clone().expect("a duplicate")).expect("registering");
-            let readiness = Readiness::new(ours).expect("registering");
+            let witness = Readiness::new(ours.try_clone().expect("a duplicate"));
+            let readiness = Readiness::new(ours);
             let (harvested, seen) = std::sync::mpsc::channel();
             let witnessing = tokio::spawn(async move {
                 let looked = witness.read_with(|fd| Ok(recv(fd, &mut [0; 1], RecvFlags::PEEK)?.1)).await;
@@ -341,8 +341,9 @@ fn what_cannot_be_polled_is_refused() {
     let driver = Driver::new().expect("a driver");
     let _context = driver.enter();
     let file = File::open("/proc/self/exe").expect("a file");
-    let error = Readiness::new(file.into()).expect_err("a regular file cannot be polled");
-    assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+    let readiness = Readiness::new(file.into());
+    let outcome = readiness.poll_read(&mut Context::from_waker(Waker::noop()));
+    let Poll::Ready(Err(error)) = outcome else { panic!("a regular file cannot be polled") };
     assert_eq!(error.raw_os_error(), Some(Errno::PERM.raw_os_error()));
 }
 
@@ -352,8 +353,12 @@ fn a_wait_on_a_driver_that_is_gone_fails() {
     let driver = Driver::new().expect("a driver");
     let (ours, _peer) = pair();
     let readiness = register(&driver, ours);
+    wait_to_read(&driver, &readiness, Waker::noop());
     drop(driver);
-    let outcome = readiness.poll_read(&mut Context::from_waker(Waker::noop()));
-    assert!(matches!(outcome, std::task::Poll::Ready(Err(_))));
+    let never_registered = Readiness::new(readiness.as_fd().try_clone_to_owned().expect("a duplicate"));
+    for readiness in [&readiness, &never_registered] {
+        let outcome = readiness.poll_read(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(outcome, Poll::Ready(Err(_))));
+    }
     assert!(readiness.as_fd().as_raw_fd() >= 0);
 }

@@ -44,7 +44,7 @@ impl Pace {
             Some(timer) => timer,
             None => {
                 let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
-                let timer = Readiness::new(timerfd_create(TimerfdClockId::Monotonic, flags)?)?;
+                let timer = Readiness::new(timerfd_create(TimerfdClockId::Monotonic, flags)?);
                 self.timer.get_or_init(|| timer)
             }
         };

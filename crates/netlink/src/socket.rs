@@ -21,7 +21,7 @@ use crate::sys::{self, Switch};
 /// The bytes of `SO_SNDBUF` that no datagram can use (`netlink_sendmsg`).
 const SEND_OVERHEAD: usize = 32;
 
-/// An AF_NETLINK socket: non-blocking, close-on-exec, registered with tokio.
+/// An AF_NETLINK socket: non-blocking, close-on-exec, waited for by tokio.
 ///
 /// Every `try_` method makes its system call at once; after `EAGAIN`, [`poll_receive`](Self::poll_receive) or
 /// [`poll_send`](Self::poll_send) says when to try again. One task may wait in each direction: a second one takes
@@ -76,17 +76,17 @@ pub struct Memory {
 }
 
 impl Socket {
-    /// Creates and binds a socket. Needs a tokio context.
+    /// Creates and binds a socket.
     ///
     /// # Errors
     /// - `EPROTONOSUPPORT`: no module serves the protocol.
     /// - `EADDRINUSE`: the port id is taken.
     /// - `EINVAL`: the protocol has no such group, or the filter is no program. `EPERM`: a group or an option asks for a capability.
     /// - `ENOENT`, `EINVAL`, `EPERM` of entering a namespace; see setns(2).
-    /// - `EMFILE`, `ENFILE`, and what registering with tokio gives.
+    /// - `EMFILE`, `ENFILE`.
     pub fn open(options: &OpenOptions) -> Result<Self, Error> {
         let fd = options.create()?;
-        Self::register(fd, options.protocol)
+        Ok(Self::own(fd, options.protocol))
     }
 
     /// Whether a descriptor could become a [`Socket`]; gives its protocol number.
@@ -99,10 +99,10 @@ impl Socket {
 
     /// Adopts a netlink socket: makes it non-blocking and close-on-exec, and asks for packet information. An unbound
     /// one stays so until its first send. Closes it on failure: ask [`inspect`](Self::inspect) first where that
-    /// matters. Needs a tokio context.
+    /// matters.
     ///
     /// # Errors
-    /// Those of [`inspect`](Self::inspect), and of registering with tokio.
+    /// Those of [`inspect`](Self::inspect).
     pub fn from_fd(fd: OwnedFd) -> Result<Self, Error> {
         let protocol = open::inspect(fd.as_fd())?;
         let fcntl = |errno| Error::bare(errno, "fcntl");
@@ -110,12 +110,11 @@ impl Socket {
         rustix::fs::fcntl_setfl(&fd, flags | OFlags::NONBLOCK).map_err(fcntl)?;
         rustix::io::fcntl_setfd(&fd, FdFlags::CLOEXEC).map_err(fcntl)?;
         sys::set_switch(fd.as_fd(), Switch::PacketInfo).map_err(|errno| Error::bare(errno, "setsockopt"))?;
-        Self::register(fd, protocol)
+        Ok(Self::own(fd, protocol))
     }
 
-    fn register(fd: OwnedFd, protocol: i32) -> Result<Self, Error> {
-        let readiness = Readiness::new(fd).map_err(|error| Error::from_io(&error, "epoll_ctl", ""))?;
-        Ok(Self { readiness, protocol, pace: Pace::new() })
+    fn own(fd: OwnedFd, protocol: i32) -> Self {
+        Self { readiness: Readiness::new(fd), protocol, pace: Pace::new() }
     }
 
     /// The protocol number.

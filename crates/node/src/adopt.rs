@@ -18,7 +18,7 @@ pub(crate) fn listener(fd: RawFd, kind: Kind) -> Result<Listener, Error> {
         && found != kind
     {
         let detail = format!("the descriptor is a listening {found} socket, not a {kind} one");
-        return Err(give_back(Rejected { error: explained(Errno::PROTOTYPE, detail), fd: Some(fd) }));
+        return Err(give_back(Rejected { error: explained(Errno::PROTOTYPE, detail), fd }));
     }
     Listener::from_fd(fd).map_err(give_back)
 }
@@ -49,6 +49,6 @@ fn owned(fd: RawFd) -> Result<OwnedFd, Error> {
 
 /// Lets go of a rejected descriptor without closing it: it is the caller's again.
 fn give_back(rejected: Rejected) -> Error {
-    let _ = rejected.fd.map(IntoRawFd::into_raw_fd);
+    let _ = rejected.fd.into_raw_fd();
     rejected.error
 }

@@ -23,7 +23,7 @@ pub(crate) struct Memory {
 
 #[napi]
 impl NetlinkBuffers {
-    /// `table` is rows of seven numbers: one about the batch and one for each datagram; see `NetlinkSocket::receive()`.
+    /// `table` is rows of seven numbers: one about the batch and one for each datagram; see `netlink_receive()`.
     #[napi(constructor)]
     pub fn new(incoming: Uint8Array, outgoing: Uint8Array, table: Uint32Array) -> Self {
         Self { memory: Rc::new(RefCell::new(Memory { incoming, outgoing, table })) }

@@ -55,7 +55,7 @@ impl Connecting {
         self.socket.as_ref().map(|(socket, _)| crate::options::Options::of(socket.as_fd()))
     }
 
-    /// Tries once. `None`: the other side's queue is full, try again later. Needs a tokio context.
+    /// Tries once. `None`: the other side's queue is full, try again later.
     ///
     /// # Errors
     /// `ENOENT`: there is no such path; `ECONNREFUSED`: nobody listens there; `EACCES`: no write permission on the
@@ -71,7 +71,7 @@ impl Connecting {
                 .and_then(|reached| rustix::net::connect(&socket, &reached.raw).map_err(Error::of("connect")));
             match outcome {
                 Ok(()) => {
-                    let connected = Socket::register(socket, self.kind)?;
+                    let connected = Socket::own(socket, self.kind)?;
                     return Ok(Some(connected.with_peer(Arc::new(address.clone())).with_name(name)));
                 }
                 Err(error) if error.errno == Errno::INTR => {}

@@ -50,7 +50,7 @@ impl Socket {
             None
         };
         let is_path = name.is_some();
-        let socket = Self::register(socket, Kind::Datagram)?.with_name(name);
+        let socket = Self::own(socket, Kind::Datagram)?.with_name(name);
         Ok(if is_path { socket.with_local(Some(std::sync::Arc::new(address.clone()))) } else { socket })
     }
 }

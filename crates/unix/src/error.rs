@@ -33,11 +33,6 @@ impl Error {
     pub(crate) fn of(syscall: &'static str) -> impl Fn(Errno) -> Self {
         move |errno| Self::new(errno, syscall)
     }
-
-    /// For `map_err` on what tokio's registration says.
-    pub(crate) fn registering(error: &io::Error) -> Self {
-        Self::new(errno_of(error), "epoll_ctl")
-    }
 }
 
 impl fmt::Display for Error {

@@ -1,7 +1,7 @@
 //! AF_UNIX on Linux, whole: stream, datagram and seqpacket sockets on tokio, usable without Node.
 //!
 //! Every operation is a system call that is tried at once and never blocks; only `EAGAIN` costs a wait, through the
-//! [`Readiness`](nearwire_event_loop::Readiness) that each socket holds. Making one needs a tokio context; nothing
+//! [`Readiness`](nearwire_event_loop::Readiness) that each socket holds. Waiting needs a tokio context; nothing
 //! here spawns a task or sets a timer.
 //!
 //! - [`Socket`] carries bytes or messages; [`Connecting`] makes a connected one, [`Listener`] accepts them.

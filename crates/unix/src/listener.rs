@@ -93,7 +93,7 @@ pub struct Listener {
 
 impl Listener {
     /// Listens at `address`. A path appears at once with its mode, and whoever sees it can connect;
-    /// [`Address::Unnamed`] asks the kernel for a free abstract name. Needs a tokio context.
+    /// [`Address::Unnamed`] asks the kernel for a free abstract name.
     ///
     /// May pause for up to half a second when another process is claiming the same path.
     ///
@@ -125,8 +125,7 @@ impl Listener {
             named => named.clone(),
         };
         let renamed = name.is_some();
-        let readiness = Readiness::new(socket).map_err(|error| Error::registering(&error))?;
-        Ok(Self { name, readiness, kind, address: Arc::new(address), renamed })
+        Ok(Self { name, readiness: Readiness::new(socket), kind, address: Arc::new(address), renamed })
     }
 
     /// Adopts a listening descriptor: one handed over by a service manager or another process. It becomes
@@ -143,10 +142,9 @@ impl Listener {
         };
         let (kind, address) = match adopt() {
             Ok(found) => found,
-            Err(error) => return Err(Rejected { error, fd: Some(fd) }),
+            Err(error) => return Err(Rejected { error, fd }),
         };
-        let readiness = Readiness::new(fd).map_err(|error| Rejected { error: Error::registering(&error), fd: None })?;
-        Ok(Self { name: None, readiness, kind, address: Arc::new(address), renamed: false })
+        Ok(Self { name: None, readiness: Readiness::new(fd), kind, address: Arc::new(address), renamed: false })
     }
 
     /// Whether [`from_fd`](Self::from_fd) would take a descriptor, and of which kind it is.
@@ -184,7 +182,7 @@ impl Listener {
         loop {
             match rustix::net::accept_with(self.as_fd(), flags) {
                 Ok(fd) => {
-                    let socket = Socket::register(fd, self.kind).map_err(|error| error.errno)?;
+                    let socket = Socket::own(fd, self.kind).map_err(|error| error.errno)?;
                     return Ok(socket.with_local(self.renamed.then(|| Arc::clone(&self.address))));
                 }
                 Err(Errno::INTR | Errno::CONNABORTED) => {}

@@ -63,14 +63,13 @@ pub struct Many {
 }
 
 impl Many {
-    /// An empty set. Needs a tokio context.
+    /// An empty set.
     ///
     /// # Errors
     /// `EMFILE`, `ENFILE`, `ENOMEM`.
     pub fn new() -> Result<Self> {
         let set = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(Error::of("epoll_create1"))?;
-        let readiness = Readiness::new(set).map_err(|error| Error::registering(&error))?;
-        Ok(Self { readiness, tokens: HashMap::new(), always: HashMap::new(), events: Vec::new() })
+        Ok(Self { readiness: Readiness::new(set), tokens: HashMap::new(), always: HashMap::new(), events: Vec::new() })
     }
 
     /// Adds a descriptor under a number of the caller's choice. A regular file is ready at all times, as for

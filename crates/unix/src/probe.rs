@@ -22,17 +22,14 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// Watches `address`. Needs a tokio context.
+    /// Watches `address`.
     ///
     /// # Errors
     /// Those of [`Socket::connect`]: `ECONNREFUSED`, `ENOENT` when the receiver is gone, which a send would meet too.
     pub fn new(address: &Address) -> Result<Self> {
         let socket = Kind::Datagram.create()?;
         match rustix::net::connect(&socket, &address.reach()?.raw) {
-            Ok(()) => {
-                let destination = Readiness::new(socket).map_err(|error| Error::registering(&error))?;
-                Ok(Self { destination: Some(destination) })
-            }
+            Ok(()) => Ok(Self { destination: Some(Readiness::new(socket)) }),
             Err(Errno::PERM) => Ok(Self { destination: None }),
             Err(errno) => Err(Error::new(errno, "connect")),
         }

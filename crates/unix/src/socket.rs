@@ -39,22 +39,20 @@ pub struct Socket {
 pub struct Rejected {
     /// Why.
     pub error: Error,
-    /// The descriptor, open as before. `None` only when registering it failed after every check had passed: with
-    /// tokio 1 that closes it.
-    pub fd: Option<OwnedFd>,
+    /// The descriptor, open as before.
+    pub fd: OwnedFd,
 }
 
 impl Socket {
-    /// Two sockets connected to each other; `socketpair(2)`. Needs a tokio context, as everything that makes a
-    /// `Socket` does.
+    /// Two sockets connected to each other; `socketpair(2)`.
     ///
     /// # Errors
-    /// `EMFILE`, `ENFILE`, `ENOMEM`; those of [`Readiness::new`].
+    /// `EMFILE`, `ENFILE`, `ENOMEM`.
     pub fn pair(kind: Kind) -> Result<(Self, Self)> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let (one, other) = rustix::net::socketpair(rustix::net::AddressFamily::UNIX, kind.socket_type(), flags, None)
             .map_err(Error::of("socketpair"))?;
-        Ok((Self::register(one, kind)?, Self::register(other, kind)?))
+        Ok((Self::own(one, kind)?, Self::own(other, kind)?))
     }
 
     /// A datagram socket without a name, which can send at once and receive once it is connected.
@@ -70,7 +68,7 @@ impl Socket {
                 format!("a {kind} socket is of no use before it is connected"),
             ));
         }
-        Self::register(kind.create()?, kind)
+        Self::own(kind.create()?, kind)
     }
 
     /// Adopts a descriptor: of this kind, connected unless it is a datagram socket, not listening. It becomes
@@ -79,10 +77,15 @@ impl Socket {
     /// # Errors
     /// Those of [`check`](Self::check), with the descriptor given back as it was.
     pub fn from_fd(fd: OwnedFd, kind: Kind) -> std::result::Result<Self, Rejected> {
-        if let Err(error) = Self::check(fd.as_fd(), kind).and_then(|()| make_ours(fd.as_fd())) {
-            return Err(Rejected { error, fd: Some(fd) });
+        let adopt = || {
+            Self::check(fd.as_fd(), kind)?;
+            make_ours(fd.as_fd())?;
+            tell_empty_from_end(fd.as_fd(), kind)
+        };
+        match adopt() {
+            Ok(()) => Ok(Self::of(fd, kind)),
+            Err(error) => Err(Rejected { error, fd }),
         }
-        Self::register(fd, kind).map_err(|error| Rejected { error, fd: None })
     }
 
     /// Whether [`from_fd`](Self::from_fd) would take a descriptor. Nothing about it is changed.
@@ -106,14 +109,13 @@ impl Socket {
     }
 
     /// Takes a descriptor that is ours already: non-blocking, closed on exec and, but for datagrams, connected.
-    pub(crate) fn register(fd: OwnedFd, kind: Kind) -> Result<Self> {
-        if kind == Kind::Seqpacket {
-            // The kernel returns 0 for an empty message and for the end alike. With this option every message, and
-            // nothing else, arrives with a control message.
-            sys::set_option(fd.as_fd(), libc::SO_TIMESTAMPNS, 1).map_err(Error::of("setsockopt"))?;
-        }
-        let readiness = Readiness::new(fd).map_err(|error| Error::registering(&error))?;
-        Ok(Self { name: None, readiness, kind, local: None, peer: None })
+    pub(crate) fn own(fd: OwnedFd, kind: Kind) -> Result<Self> {
+        tell_empty_from_end(fd.as_fd(), kind)?;
+        Ok(Self::of(fd, kind))
+    }
+
+    fn of(fd: OwnedFd, kind: Kind) -> Self {
+        Self { name: None, readiness: Readiness::new(fd), kind, local: None, peer: None }
     }
 
     pub(crate) fn with_local(mut self, address: Option<Arc<Address>>) -> Self {
@@ -346,6 +348,15 @@ impl AsRawFd for Socket {
     fn as_raw_fd(&self) -> RawFd {
         self.readiness.as_raw_fd()
     }
+}
+
+/// The kernel returns 0 for an empty seqpacket message and for the end alike. With this option every message, and nothing
+/// else, arrives with a control message.
+fn tell_empty_from_end(fd: BorrowedFd<'_>, kind: Kind) -> Result<()> {
+    if kind != Kind::Seqpacket {
+        return Ok(());
+    }
+    sys::set_option(fd, libc::SO_TIMESTAMPNS, 1).map_err(Error::of("setsockopt"))
 }
 
 /// What every descriptor of ours is: closed on exec, non-blocking.

@@ -50,7 +50,7 @@ async fn everything_else_is_given_back_as_it_was() {
         let rejected = Socket::from_fd(fd, Kind::Stream).expect_err(says);
         assert_eq!(rejected.error.errno, errno);
         assert!(rejected.error.to_string().contains(says), "{}", rejected.error);
-        let fd = rejected.fd.expect("given back");
+        let fd = rejected.fd;
         assert_eq!(rustix::fs::fcntl_getfl(&fd).expect("still open"), before);
     }
     let (connected, _other) = UnixStream::pair().expect("a pair");
