@@ -3,6 +3,7 @@ import test from 'ava'
 import { readFileSync } from 'node:fs'
 import { spawnSync } from 'node:child_process'
 import { delimiter, json, lengthPrefix, raw, structured, text } from 'nearwire'
+import { runScript } from './helpers/loop.mjs'
 import { collect, connection, isSettled, listening, pair, place, program, ran, readAll, readExactly, until } from './helpers/sockets.mjs'
 
 test('codecs', async (t) => {
@@ -294,4 +295,24 @@ test('newlines from a program that knows nothing of frames', async (t) => {
   await framed.close()
   t.is(`${lines.join('\n')}\n`, readFileSync(new URL(import.meta.url), 'utf8'))
   await until(() => child.exitCode !== null)
+})
+
+test('what is received is a Buffer like any other, also where a runtime does not lend what it makes them with', async (t) => {
+  const [left, right] = pair(t).map((stream) => stream.framed())
+  left.send('hello')
+  const { value } = await right[Symbol.asyncIterator]().next()
+  t.is(Object.getPrototypeOf(value), Buffer.prototype)
+  t.deepEqual(value, Buffer.from('hello'))
+  const ended = await runScript(`
+    Object.defineProperty(Buffer, Symbol.species, { value: undefined })
+    const { UnixStream } = await import('nearwire')
+    const [left, right] = UnixStream.pair().map((stream) => stream.framed())
+    left.send('hello')
+    for await (const message of right) {
+      console.log(Buffer.isBuffer(message), message.toString())
+      break
+    }
+    await Promise.all([left.close(), right.close()])
+  `)
+  t.deepEqual({ code: ended.code, stdout: ended.stdout }, { code: 0, stdout: 'true hello\n' }, ended.stderr)
 })

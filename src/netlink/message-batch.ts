@@ -1,3 +1,4 @@
+import { cut } from '../cut.js'
 import { readU16, readU32 } from './bytes.js'
 import { NLMSG_HDRLEN } from './constants.js'
 import type { ReceivedMessage } from './message.js'
@@ -6,11 +7,15 @@ import type { ReceivedMessage } from './message.js'
 export class NetlinkMessageBatch implements Iterable<ReceivedMessage> {
   /** The memory that the offsets speak of, headers and all. It is yours: nothing is written there again. */
   readonly data: Buffer
+  readonly #memory: ArrayBuffer
+  readonly #base: number
   readonly #headers: number[] = []
 
   /** @internal */
   constructor(data: Buffer) {
     this.data = data
+    this.#memory = data.buffer as ArrayBuffer
+    this.#base = data.byteOffset
   }
 
   /** @internal Adds the message whose header is at an offset. */
@@ -48,12 +53,13 @@ export class NetlinkMessageBatch implements Iterable<ReceivedMessage> {
   at(index: number): ReceivedMessage {
     const { data } = this
     const header = this.#headers[index] as number
+    const begin = this.#base + header
     return {
       type: readU16(data, header + 4),
       flags: readU16(data, header + 6),
       sequence: readU32(data, header + 8),
       portId: readU32(data, header + 12),
-      payload: data.subarray(header + NLMSG_HDRLEN, header + readU32(data, header)),
+      payload: cut(this.#memory, begin + NLMSG_HDRLEN, begin + readU32(data, header)),
     }
   }
 

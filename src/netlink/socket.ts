@@ -1,4 +1,5 @@
 import * as check from '../arguments.js'
+import { cut } from '../cut.js'
 import { SocketError } from '../errors.js'
 import { Handle } from '../handle.js'
 import { iterate } from '../iterate.js'
@@ -41,7 +42,7 @@ const GROUP_ONLY = -4096
 const U32 = 0xffff_ffff
 const HIGHEST_GROUP = 32
 
-const noBytes = Buffer.alloc(0)
+const noMemory = new ArrayBuffer(0)
 const noRows = new Uint32Array(0)
 
 /**
@@ -52,7 +53,9 @@ export class NetlinkSocket extends Handle<Native.NetlinkSocket> implements Async
   protected readonly kind = 'netlink socket'
   readonly #marks: boolean
   /** Received and not handed out yet: one batch. */
-  #bytes: Buffer = noBytes
+  /** What was read ahead lies here, from `#base` on. */
+  #memory = noMemory
+  #base = 0
   #rows: Uint32Array = noRows
   #row = 0
   /** The kernel has reported an overrun, and the queue has not been seen empty since. */
@@ -282,7 +285,9 @@ export class NetlinkSocket extends Handle<Native.NetlinkSocket> implements Async
       if (count === -EAGAIN) return false
       throw receiveError(-count)
     }
-    this.#bytes = Buffer.from(buffers.incoming.subarray(0, buffers.used))
+    const bytes = Buffer.from(buffers.incoming.subarray(0, buffers.used))
+    this.#memory = bytes.buffer as ArrayBuffer
+    this.#base = bytes.byteOffset
     this.#rows = buffers.table.slice(COLUMNS, COLUMNS * (count + 1))
     this.#row = 0
     this.#drained = buffers.drained
@@ -291,9 +296,9 @@ export class NetlinkSocket extends Handle<Native.NetlinkSocket> implements Async
 
   #datagram(at: number): NetlinkDatagram {
     const rows = this.#rows
-    const offset = rows[at + OFFSET] as number
+    const offset = this.#base + (rows[at + OFFSET] as number)
     const namespace = rows[at + NAMESPACE] as number
-    return new NetlinkDatagram(this.#bytes.subarray(offset, offset + (rows[at + LENGTH] as number)), {
+    return new NetlinkDatagram(cut(this.#memory, offset, offset + (rows[at + LENGTH] as number)), {
       from: rows[at + FROM] as number,
       group: rows[at + GROUP] as number,
       namespaceId: namespace === 0 ? null : namespace - 1,
@@ -304,7 +309,7 @@ export class NetlinkSocket extends Handle<Native.NetlinkSocket> implements Async
   }
 
   #forget(): void {
-    this.#bytes = noBytes
+    this.#memory = noMemory
     this.#rows = noRows
     this.#row = 0
   }

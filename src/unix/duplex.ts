@@ -1,5 +1,6 @@
 import { Duplex } from 'node:stream'
 
+import { cut } from '../cut.js'
 import { EAGAIN } from '../errnos.js'
 import { WAIT } from '../waits.js'
 import type { UnixAddress } from './address.js'
@@ -112,7 +113,7 @@ export class UnixDuplex extends Duplex {
   #pull(): boolean | typeof WAIT {
     for (;;) {
       slab.makeRoom()
-      const { buffer, used } = slab
+      const { buffer, memory, used } = slab
       const count = this.#stream.readNow(buffer, used, buffer.length)
       if (count === -EAGAIN) return WAIT
       if (this.#timeout > 0) this.#active = performance.now()
@@ -120,7 +121,7 @@ export class UnixDuplex extends Duplex {
       slab.used = used + count
       this.#demanded = false
       try {
-        if (this.push(buffer.subarray(used, used + count)) || this.#demanded) continue
+        if (this.push(cut(memory, used, used + count)) || this.#demanded) continue
       } catch (error) {
         // A listener threw: uncaught, as with net.Socket, and no failure of the stream, which reads on after it.
         process.nextTick(() => {

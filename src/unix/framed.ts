@@ -1,5 +1,6 @@
 import { EAGAIN } from '../errnos.js'
 import * as check from '../arguments.js'
+import { cut } from '../cut.js'
 import { SocketError } from '../errors.js'
 import type { Closable } from '../handle.js'
 import { END, iterate } from '../iterate.js'
@@ -15,6 +16,7 @@ const DEFAULT_MAX_LENGTH = 16 * 1024 * 1024
 const LARGEST_COALESCED = 16 * 1024
 
 const nothing = Buffer.alloc(0)
+const noMemory = nothing.buffer as ArrayBuffer
 
 /** Where the bounds of a batch are collected, before their number is known; one at a time on this thread. */
 let bounds = new Uint32Array(8192)
@@ -35,6 +37,7 @@ export class FramedStream<T = Buffer, Sent = Uint8Array | string> implements Asy
   readonly #scanner: Scanner
   /** Bytes that were read and not taken yet: `#buffer[#start..#end]`. */
   #buffer: Buffer = nothing
+  #memory: ArrayBuffer = noMemory
   #start = 0
   #end = 0
   #ended = false
@@ -158,10 +161,9 @@ export class FramedStream<T = Buffer, Sent = Uint8Array | string> implements Asy
   #receiveReady(): Promise<IteratorResult<T, undefined>> | undefined {
     if (this.#start === this.#end || !this.#raw) return undefined
     const scanner = this.#scanner
-    const buffer = this.#buffer
-    if (scanner.scan(buffer, this.#start, this.#end) !== FOUND) return undefined
+    if (scanner.scan(this.#buffer, this.#start, this.#end) !== FOUND) return undefined
     this.#start = scanner.next
-    return Promise.resolve({ value: buffer.subarray(scanner.start, scanner.end) as T, done: false })
+    return Promise.resolve({ value: cut(this.#memory, scanner.start, scanner.end) as T, done: false })
   }
 
   #receive(): IteratorResult<T, undefined> | typeof WAIT {
@@ -171,7 +173,7 @@ export class FramedStream<T = Buffer, Sent = Uint8Array | string> implements Asy
         const outcome = scanner.scan(this.#buffer, this.#start, this.#end)
         if (outcome === FOUND) {
           this.#start = scanner.next
-          const bytes = this.#buffer.subarray(scanner.start, scanner.end)
+          const bytes = cut(this.#memory, scanner.start, scanner.end)
           return { value: this.#raw ? bytes as T : this.#codec.decode(bytes), done: false }
         }
         if (outcome === TOO_LONG) throw this.#tooLongToReceive()
@@ -197,7 +199,7 @@ export class FramedStream<T = Buffer, Sent = Uint8Array | string> implements Asy
         at = scanner.next
       }
       this.#start = at
-      if (count > 0) return { value: new MessageBatch<T>(buffer, bounds.slice(0, count), this.#codec), done: false }
+      if (count > 0) return { value: new MessageBatch<T>(buffer, this.#memory, bounds.slice(0, count), this.#codec), done: false }
       if (outcome === TOO_LONG) throw this.#tooLongToReceive()
       const filled = this.#fill()
       if (filled === WAIT) return WAIT
@@ -224,9 +226,10 @@ export class FramedStream<T = Buffer, Sent = Uint8Array | string> implements Asy
     }
     // The rest of a large message gets memory of its whole length at once, instead of growing piece by piece.
     slab.makeRoom(Math.max(64 * 1024, have + missing))
-    const { buffer, used } = slab
+    const { buffer, memory, used } = slab
     if (have > 0) this.#buffer.copy(buffer, used, this.#start, this.#end)
     this.#buffer = buffer
+    this.#memory = memory
     this.#start = used
     this.#end = used + have
     slab.used = this.#end
@@ -239,6 +242,7 @@ export class FramedStream<T = Buffer, Sent = Uint8Array | string> implements Asy
       // Whoever waits with nothing must not keep memory that others go on to fill.
       if (this.#start === this.#end) {
         this.#buffer = nothing
+        this.#memory = noMemory
         this.#start = this.#end = 0
       }
       return WAIT

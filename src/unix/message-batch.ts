@@ -1,5 +1,6 @@
 import * as check from '../arguments.js'
 import type { Codec } from './codecs.js'
+import { cut } from '../cut.js'
 
 /** Messages that came in together, in one piece of memory. */
 export class MessageBatch<T = Buffer> implements Iterable<T> {
@@ -7,13 +8,15 @@ export class MessageBatch<T = Buffer> implements Iterable<T> {
   readonly data: Buffer
   /** How many messages there are. */
   readonly length: number
+  readonly #memory: ArrayBuffer
   readonly #codec: Codec<T, never>
   /** Where each begins and ends. */
   readonly #bounds: Uint32Array
 
-  /** @internal */
-  constructor(data: Buffer, bounds: Uint32Array, codec: { decode(bytes: Buffer): T }) {
+  /** @internal `memory` is that of `data`, from its beginning. */
+  constructor(data: Buffer, memory: ArrayBuffer, bounds: Uint32Array, codec: { decode(bytes: Buffer): T }) {
     this.data = data
+    this.#memory = memory
     this.length = bounds.length / 2
     this.#bounds = bounds
     this.#codec = codec as Codec<T, never>
@@ -31,7 +34,7 @@ export class MessageBatch<T = Buffer> implements Iterable<T> {
 
   /** Message `index`, decoded. */
   at(index: number): T {
-    return this.#codec.decode(this.data.subarray(this.start(index), this.end(index)))
+    return this.#codec.decode(cut(this.#memory, this.start(index), this.end(index)))
   }
 
   #refuse(index: number): never {

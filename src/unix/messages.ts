@@ -2,6 +2,7 @@
 
 import { EAGAIN } from '../errnos.js'
 import * as check from '../arguments.js'
+import { cut } from '../cut.js'
 import { SocketError } from '../errors.js'
 import { END, iterate } from '../iterate.js'
 import { type Native, native } from '../native.js'
@@ -95,13 +96,13 @@ export function sendMessage(
 
 /** What one row of a table says. */
 function toMessage(
-  socket: Native.UnixSocket, data: Buffer, rows: Uint32Array, at: number, senders: readonly UnixAddress[],
+  socket: Native.UnixSocket, memory: ArrayBuffer, rows: Uint32Array, at: number, senders: readonly UnixAddress[],
 ): ReceivedMessage {
   const offset = rows[at + OFFSET] as number
   const flags = rows[at + FLAGS] as number
   const sender = rows[at + SENDER] as number
   const message: ReceivedMessage = {
-    data: data.subarray(offset, offset + (rows[at + LENGTH] as number)),
+    data: cut(memory, offset, offset + (rows[at + LENGTH] as number)),
     from: sender === 0 ? null : senders[sender] as UnixAddress,
     fds: NO_FDS,
     credentials: null,
@@ -151,16 +152,18 @@ export class ReceivedBatch implements Iterable<ReceivedMessage> {
   /** How many messages there are. */
   readonly length: number
   readonly #socket: Native.UnixSocket
+  readonly #memory: ArrayBuffer
   readonly #rows: Uint32Array
   readonly #senders: readonly UnixAddress[]
   readonly #timestamps: boolean
 
-  /** @internal */
+  /** @internal `memory` is that of `data`, from its beginning. */
   constructor(
-    socket: Native.UnixSocket, data: Buffer, rows: Uint32Array, senders: readonly UnixAddress[], timestamps: boolean,
+    socket: Native.UnixSocket, data: Buffer, memory: ArrayBuffer, rows: Uint32Array, senders: readonly UnixAddress[], timestamps: boolean,
   ) {
     this.#socket = socket
     this.data = data
+    this.#memory = memory
     this.length = rows.length / COLUMNS
     this.#rows = rows
     this.#senders = senders
@@ -190,7 +193,7 @@ export class ReceivedBatch implements Iterable<ReceivedMessage> {
   at(index: number): ReceivedMessage {
     if (index < 0 || index >= this.length) throw check.outOfRange('index', index, `from 0 to ${this.length - 1}`)
     const at = index * COLUMNS
-    const message = toMessage(this.#socket, this.data, this.#rows, at, this.#senders)
+    const message = toMessage(this.#socket, this.#memory, this.#rows, at, this.#senders)
     if (this.#timestamps) message.timestamp = timeOf(this.#rows, at)
     return message
   }
@@ -204,14 +207,14 @@ export class ReceivedBatch implements Iterable<ReceivedMessage> {
   peek(index: number): ReceivedMessage {
     const rows = this.#rows.slice(index * COLUMNS, (index + 1) * COLUMNS)
     rows[ANCILLARY] = 0
-    const message = toMessage(this.#socket, this.data, rows, 0, this.#senders)
+    const message = toMessage(this.#socket, this.#memory, rows, 0, this.#senders)
     if (this.#timestamps) message.timestamp = timeOf(rows, 0)
     return message
   }
 
   /** @internal The messages from `index` on. */
   tail(index: number): ReceivedBatch {
-    return new ReceivedBatch(this.#socket, this.data, this.#rows.subarray(index * COLUMNS), this.#senders, this.#timestamps)
+    return new ReceivedBatch(this.#socket, this.data, this.#memory, this.#rows.subarray(index * COLUMNS), this.#senders, this.#timestamps)
   }
 
   /** @internal Closes what came with messages that nobody has asked for. */
@@ -319,34 +322,34 @@ export class Incoming {
   #receive(longest: number): ReceivedMessage | null | typeof WAIT {
     this.#source.assertReadable()
     const ahead = this.#ahead()
-    if (ahead !== undefined) return cut(ahead, longest)
+    if (ahead !== undefined) return shortened(ahead, longest)
     const count = this.#fill(1, longest)
     if (count <= 0) return count === 0 ? null : WAIT
-    return this.#fromTable(slab.buffer)
+    return this.#fromTable(slab.memory)
   }
 
-  #fromTable(data: Buffer): ReceivedMessage {
-    const message = toMessage(this.#socket, data, table, COLUMNS, this.#senders)
+  #fromTable(memory: ArrayBuffer): ReceivedMessage {
+    const message = toMessage(this.#socket, memory, table, COLUMNS, this.#senders)
     if (this.#timestamps) message.timestamp = timeOf(table, COLUMNS)
     return message
   }
 
   #peek(longest: number): ReceivedMessage | null | typeof WAIT {
     this.#source.assertReadable()
-    if (this.#batch !== undefined) return cut(this.#batch.peek(this.#next), longest)
+    if (this.#batch !== undefined) return shortened(this.#batch.peek(this.#next), longest)
     const length = this.#socket.nextLength()
     if (length === -EAGAIN) return WAIT
     if (length < 0) throw errnoError(length, 'recvmsg')
     const room = Math.min(length, longest)
     slab.makeRoom(Math.max(room, 1))
-    const { buffer, used } = slab
+    const { buffer, memory, used } = slab
     const count = this.#socket.peekMessage(buffer, used, used + room)
     if (count === -EAGAIN) return WAIT
     if (count < 0) throw errnoError(count, 'recvmsg')
     if (count === 0) return null
     slab.used = used + (table[COLUMNS + LENGTH] as number)
     this.#learnSenders(1)
-    return this.#fromTable(buffer)
+    return this.#fromTable(memory)
   }
 
   #receiveBatch(): IteratorResult<ReceivedBatch, undefined> | typeof WAIT {
@@ -368,7 +371,7 @@ export class Incoming {
     const count = this.#fill(most, LONGEST)
     if (count <= 0) return count === 0 ? null : WAIT
     const rows = table.slice(COLUMNS, (1 + count) * COLUMNS)
-    return new ReceivedBatch(this.#socket, slab.buffer, rows, this.#senders, this.#timestamps)
+    return new ReceivedBatch(this.#socket, slab.buffer, slab.memory, rows, this.#senders, this.#timestamps)
   }
 
   /** Fills the table from the socket; -EAGAIN when there is nothing. */
@@ -403,7 +406,7 @@ export class Incoming {
   }
 }
 
-function cut(message: ReceivedMessage, longest: number): ReceivedMessage {
+function shortened(message: ReceivedMessage, longest: number): ReceivedMessage {
   if (message.data.length > longest) {
     message.data = message.data.subarray(0, longest)
     message.truncated = true
@@ -414,11 +417,11 @@ function cut(message: ReceivedMessage, longest: number): ReceivedMessage {
 /** What a stream has, with what came beside it; null at the end. */
 export function receiveBytes(socket: Native.UnixSocket, number: number, longest: number): ReceivedMessage | null | typeof WAIT {
   slab.makeRoom(Math.min(longest, 64 * 1024))
-  const { buffer, used } = slab
+  const { buffer, memory, used } = slab
   const count = native.unixReceiveBytes(number, buffer, used, Math.min(buffer.length, used + longest))
   if (count === -EAGAIN) return WAIT
   if (count < 0) throw errnoError(count, 'recvmsg')
   if (count === 0) return null
   slab.used = used + (table[COLUMNS + LENGTH] as number)
-  return toMessage(socket, buffer, table, COLUMNS, [])
+  return toMessage(socket, memory, table, COLUMNS, [])
 }

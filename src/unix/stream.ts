@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 
 import { EAGAIN } from '../errnos.js'
 import * as check from '../arguments.js'
+import { cut } from '../cut.js'
 import { SocketError } from '../errors.js'
 import { END, iterate } from '../iterate.js'
 import { type Native, native } from '../native.js'
@@ -326,12 +327,12 @@ export class UnixStream extends Connected implements AsyncIterable<Buffer> {
   #readChunk(): IteratorResult<Buffer, undefined> | typeof WAIT {
     this.assertReadable()
     slab.makeRoom()
-    const { buffer, used } = slab
+    const { buffer, memory, used } = slab
     const count = this.readNow(buffer, used, buffer.length)
     if (count === -EAGAIN) return WAIT
     if (count === 0) return END
     slab.used = used + count
-    return { done: false, value: buffer.subarray(used, used + count) }
+    return { done: false, value: cut(memory, used, used + count) }
   }
 }
 
