@@ -54,7 +54,7 @@ export interface ReceiveMessageOptions {
 
 const COLUMNS = 12
 /** As many messages as one call brings at most; see `crates/node/src/unix_receiver.rs`. */
-const ROWS = 16
+const ROWS = 32
 const OFFSET = 0
 const LENGTH = 1
 const FULL_LENGTH = 2
