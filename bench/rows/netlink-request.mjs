@@ -4,7 +4,7 @@ export default {
   higherIsBetter: false,
   cores: 1,
   namespace: true,
-  amount: 20_000, // routes
+  amount: 100_000, // routes, so that compiling is a small part of the time
   quick: 2000,
   ours: { client: 'route-nearwire.mjs request' },
   peers: {
