@@ -56,6 +56,8 @@ export class Engine implements Carrier {
   /** Chunks of batches, of which there are few. */
   readonly #chunks = new Set<Exchange>()
   readonly #queue = new Queue<Exchange>()
+  /** For one datagram after the other: nobody keeps it, and no code of others runs while it moves. */
+  readonly #cursor = new MessageCursor(buffers.incoming)
   #used = 0
   #overrun = false
   #resuming = false
@@ -226,7 +228,8 @@ export class Engine implements Carrier {
     }
     const start = table[at + OFFSET] as number
     try {
-      const cursor = new MessageCursor(buffers.incoming, start, start + (table[at + LENGTH] as number))
+      const cursor = this.#cursor
+      cursor.restart(buffers.incoming, start, start + (table[at + LENGTH] as number))
       while (cursor.next()) this.#dispatch(cursor, reviews)
     } catch (error) {
       if (!(error instanceof NetlinkFormatError)) throw error

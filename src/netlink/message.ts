@@ -142,6 +142,14 @@ export class MessageCursor {
     this.#at = start
   }
 
+  /** @internal Begins anew with another datagram; the range is the caller's to be sure of. */
+  restart(bytes: Buffer, start: number, end: number): void {
+    const self = this as { bytes: Buffer, end: number }
+    self.bytes = bytes
+    self.end = end
+    this.#at = start
+  }
+
   /**
    * Goes on to the next message; false at the end.
    * @throws NetlinkFormatError (`ERR_NETLINK_MALFORMED`) when what is left is shorter than a header, or claims
