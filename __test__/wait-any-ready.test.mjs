@@ -318,3 +318,9 @@ if (hasPython) {
     closeSync(reading)
   })
 }
+
+test('waitAny() of a descriptor that was closed just now is EBADF, although its number is free for the wait itself', async (t) => {
+  const fd = openSync('/dev/null')
+  closeSync(fd)
+  await t.throwsAsync(waitAny([{ target: fd }], { timeout: 1000 }), { code: 'EBADF' })
+})

@@ -50,6 +50,7 @@ export interface WaitOptions {
   signal?: AbortSignal
 }
 
+const EBADF = 9
 const EEXIST = 17
 const READABLE = 1
 const WRITABLE = 2
@@ -267,6 +268,8 @@ export async function waitAny(entries: Iterable<WaitEntry>, options?: WaitOption
       if (typeof entry !== 'object' || entry === null) {
         throw check.invalidType(`entries[${index}]`, entry, 'an object with a target')
       }
+      // A number that was closed before may be the one that the kernel has just given our own epoll instance.
+      if (entry.target === set.fd) throw new SocketError({ errno: EBADF, syscall: 'epoll_ctl' })
       set.add(entry.target, entry)
       places.set(entry.target, index)
     })
