@@ -177,6 +177,7 @@ test.serial('bad arguments', async (t) => {
     [() => notify.status('two\nlines'), { code: 'ERR_INVALID_ARG_VALUE', message: /STATUS/ }],
     [() => notify.send({ 'lower case': 1 }), { code: 'ERR_INVALID_ARG_VALUE' }],
     [() => notify.send({ X: null }), { code: 'ERR_INVALID_ARG_TYPE' }],
+    [() => notify.send(''), { code: 'ERR_INVALID_ARG_VALUE', message: /state/ }],
     [() => notify.send(5), { code: 'ERR_INVALID_ARG_TYPE' }],
     [() => notify.storeFds([]), { code: 'ERR_INVALID_ARG_VALUE' }],
     [() => notify.storeFds([0], { name: 'a:b' }), { code: 'ERR_INVALID_ARG_VALUE' }],

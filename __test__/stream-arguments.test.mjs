@@ -13,7 +13,7 @@ const RANGE = 'ERR_OUT_OF_RANGE'
 export const cases = {
   address: [
     [undefined, TYPE, 'address'], [null, TYPE, 'address'], [7, TYPE, 'address'], [true, TYPE, 'address'],
-    [{}, TYPE, 'address'], [[], TYPE, 'address'], [Symbol('s'), TYPE, 'address'],
+    [{}, TYPE, 'address'], [[], TYPE, 'address'], [{ unnamed: true }, TYPE, 'address'], [Symbol('s'), TYPE, 'address'],
     ['', VALUE, 'address'], ['a\0b', VALUE, 'address'], ['\0', VALUE, 'address'],
     [`\0${'x'.repeat(108)}`, VALUE, 'address'],
     [{ path: '' }, VALUE, 'address.path'], [{ path: 7 }, TYPE, 'address.path'], [{ path: 'a\0' }, VALUE, 'address.path'],
@@ -22,7 +22,7 @@ export const cases = {
     [{ abstract: 7 }, TYPE, 'address.abstract'], [{ abstract: null }, TYPE, 'address.abstract'],
   ],
   connect: [
-    [null, TYPE, 'options'], [7, TYPE, 'options'], ['timeout', TYPE, 'options'],
+    [null, TYPE, 'options'], [7, TYPE, 'options'], ['timeout', TYPE, 'options'], [[], TYPE, 'options'],
     [{ timeout: '7' }, TYPE, 'options.timeout'], [{ timeout: -1 }, RANGE, 'options.timeout'],
     [{ timeout: 1.5 }, RANGE, 'options.timeout'], [{ timeout: Number.NaN }, RANGE, 'options.timeout'],
     [{ timeout: 2 ** 31 }, RANGE, 'options.timeout'], [{ timeout: Infinity }, RANGE, 'options.timeout'],

@@ -2,6 +2,7 @@
 import test from 'ava'
 import { createHash } from 'node:crypto'
 import { SocketError } from 'nearwire'
+import { runScript } from './helpers/loop.mjs'
 import { clog, collect, connection, drop, isSettled, pair, program, readAll, readExactly, until } from './helpers/sockets.mjs'
 import { pattern } from './helpers/peers.mjs'
 
@@ -234,6 +235,22 @@ test('aborting after the fact changes nothing and leaves no listener on the sign
   await writing
   t.is(listeners, 0)
   controller.abort()
+})
+
+test('one signal for many operations is no leak that Node warns of', async (t) => {
+  const ended = await runScript(`
+    const { UnixStream } = await import('nearwire')
+    const { NetlinkSocket } = await import('nearwire/netlink')
+    const controller = new AbortController()
+    const [left] = UnixStream.pair()
+    const socket = await NetlinkSocket.open({ protocol: 'usersock' })
+    const waiting = Array.from({ length: 100 }, (_, index) => index % 2 === 0
+      ? left.read(Buffer.alloc(1), { signal: controller.signal }) : socket.receive({ signal: controller.signal }))
+    controller.abort()
+    await Promise.allSettled(waiting)
+    process.exit()
+  `)
+  t.deepEqual({ code: ended.code, stderr: ended.stderr }, { code: 0, stderr: '' })
 })
 
 test('a write that is aborted before its first byte went out is withdrawn', async (t) => {

@@ -1,5 +1,6 @@
 // Bad arguments throw before any system call, and name the argument, the value and what is allowed.
 
+import { setMaxListeners } from 'node:events'
 import { inspect } from 'node:util'
 
 type Coded<E extends Error> = E & { code: string }
@@ -62,7 +63,7 @@ export function oneOf<T>(name: string, value: unknown, allowed: readonly T[]): T
 /** An options object, or nothing. */
 export function options<T extends object>(name: string, value: T | undefined): Partial<T> {
   if (value === undefined) return {}
-  if (typeof value !== 'object' || value === null) throw invalidType(name, value, 'an object')
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalidType(name, value, 'an object')
   return value
 }
 
@@ -70,6 +71,8 @@ export function options<T extends object>(name: string, value: T | undefined): P
 export function signal(name: string, value: unknown): AbortSignal | undefined {
   if (value === undefined) return undefined
   if (!(value instanceof AbortSignal)) throw invalidType(name, value, 'an AbortSignal')
+  // One signal for many operations is what signals are for, and no leak that Node must warn of.
+  setMaxListeners(0, value)
   return value
 }
 

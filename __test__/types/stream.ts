@@ -30,7 +30,7 @@ expectTypeOf<{ path: string }>().toMatchTypeOf<UnixAddressLike>()
 expectTypeOf<{ path: Buffer }>().toMatchTypeOf<UnixAddressLike>()
 expectTypeOf<{ abstract: Uint8Array }>().toMatchTypeOf<UnixAddressLike>()
 expectTypeOf<number>().not.toMatchTypeOf<UnixAddressLike>()
-expectTypeOf<Exclude<UnixAddress, { unnamed: true }>>().toMatchTypeOf<UnixAddressLike>()
+expectTypeOf<UnixAddress>().toMatchTypeOf<UnixAddressLike>()
 declare const address: UnixAddress
 if ('path' in address) expectTypeOf(address.path).toBeString()
 else if ('abstract' in address) expectTypeOf(address.abstract).toEqualTypeOf<Buffer>()

@@ -21,10 +21,12 @@ export type UnixAddress =
 
 /**
  * Where an address is taken: a string is a path, and one that begins with NUL is abstract, as in `node:net`. Paths may
- * be of any length; abstract names are 1 to 107 bytes, NUL bytes among them.
+ * be of any length; abstract names are 1 to 107 bytes, NUL bytes among them. What sockets and messages answer as their
+ * address may be given as it is; an unnamed one is `ERR_INVALID_ARG_TYPE`, for nobody can be reached there.
  */
 export type UnixAddressLike =
   | string
+  | UnixAddress
   | {
     path: string | Uint8Array
     /** As in a `UnixAddress`: the bytes of a path that is not UTF-8, which then count instead of `path`. */
@@ -50,7 +52,7 @@ export function encodeAddress(name: string, value: UnixAddressLike): EncodedAddr
     }
     if ('abstract' in value) return encodeAbstract(`${name}.abstract`, value.abstract)
   }
-  throw invalidType(name, value, 'a path, { path } or { abstract }')
+  throw invalidType(name, value, 'a name: a path, { path } or { abstract }')
 }
 
 function encodePath(name: string, value: unknown): EncodedAddress {

@@ -28,12 +28,13 @@ export interface NotifyOptions {
  * Answers false, and does nothing, when nobody asked to be told (`NOTIFY_SOCKET` is not set); true when the service manager
  * has it.
  *
- * Errors: `ERR_INVALID_ARG_VALUE` (`NOTIFY_SOCKET` is none of a path, `@` and an abstract name, and `vsock:CID:PORT` with
+ * Errors: `ERR_INVALID_ARG_VALUE` (there is nothing to send; `NOTIFY_SOCKET` is none of a path, `@` and an abstract name, and `vsock:CID:PORT` with
  * its `vsock-stream:`, `vsock-dgram:` and `vsock-seqpacket:` forms), `ECONNREFUSED` and `ENOENT` (nobody is there), `EMSGSIZE`,
  * `EOPNOTSUPP` (descriptors over vsock); the signal's reason.
  */
 async function send(state: string | Notification, options?: NotifyOptions & { fds?: readonly number[] }): Promise<boolean> {
   const text = typeof state === 'string' ? state : lines(state)
+  if (text === '') throw check.invalidValue('state', state, 'at least one NAME=value')
   const { fds: given, signal: aborts } = check.options('options', options)
   const fds = descriptors('options.fds', given)
   const signal = check.signal('options.signal', aborts)
