@@ -95,11 +95,11 @@ impl Socket {
             let start = bytes.next_multiple_of(ALIGNMENT);
             let room = reach.saturating_sub(start);
             let received = if kernel_only && room >= AMPLE {
-                sys::receive(fd, &mut buffer[start..reach])
+                self.try_receive(&mut buffer[start..reach])
             } else {
                 match sys::peek_length(fd) {
                     Ok(length) if length > room => return Batch { rows, bytes, end: End::BufferFull(length) },
-                    Ok(_) => sys::receive(fd, &mut buffer[start.min(reach)..reach]),
+                    Ok(_) => self.try_receive(&mut buffer[start.min(reach)..reach]),
                     Err(errno) => Err(errno),
                 }
             };

@@ -31,6 +31,9 @@ pub struct Socket {
     readiness: Readiness,
     protocol: i32,
     pace: Pace,
+    /// Made here, and without options that put something beside its datagrams: nothing but the sender comes with them,
+    /// and what is sent without an address goes to the kernel. Shorter ways through the kernel serve it.
+    plain: bool,
 }
 
 /// One datagram's particulars. Its bytes are the first [`length`](Self::length) of the buffer given.
@@ -86,7 +89,8 @@ impl Socket {
     /// - `EMFILE`, `ENFILE`.
     pub fn open(options: &OpenOptions) -> Result<Self, Error> {
         let fd = options.create()?;
-        Ok(Self::own(fd, options.protocol))
+        let plain = !options.packet_info && !options.listen_all_nsid;
+        Ok(Self::own(fd, options.protocol, plain))
     }
 
     /// Whether a descriptor could become a [`Socket`]; gives its protocol number.
@@ -110,11 +114,11 @@ impl Socket {
         rustix::fs::fcntl_setfl(&fd, flags | OFlags::NONBLOCK).map_err(fcntl)?;
         rustix::io::fcntl_setfd(&fd, FdFlags::CLOEXEC).map_err(fcntl)?;
         sys::set_switch(fd.as_fd(), Switch::PacketInfo).map_err(|errno| Error::bare(errno, "setsockopt"))?;
-        Ok(Self::own(fd, protocol))
+        Ok(Self::own(fd, protocol, false))
     }
 
-    fn own(fd: OwnedFd, protocol: i32) -> Self {
-        Self { readiness: Readiness::new(fd), protocol, pace: Pace::new() }
+    fn own(fd: OwnedFd, protocol: i32, plain: bool) -> Self {
+        Self { readiness: Readiness::new(fd), protocol, pace: Pace::new(), plain }
     }
 
     /// The protocol number.
@@ -179,7 +183,12 @@ impl Socket {
         };
         let address = SocketAddrNetlink::new(to_port, mask);
         let outcome = loop {
-            match rustix::net::sendto(self, data, SendFlags::DONTWAIT, &address) {
+            let outcome = if self.plain && to_port == 0 && group == 0 {
+                rustix::net::send(self, data, SendFlags::DONTWAIT)
+            } else {
+                rustix::net::sendto(self, data, SendFlags::DONTWAIT, &address)
+            };
+            match outcome {
                 Err(Errno::INTR) => {}
                 outcome => break outcome,
             }
@@ -238,7 +247,7 @@ impl Socket {
     ///   go on receiving. Requests may have lost their answers, and events are missing.
     /// - Others: a dump that the kernel could not go on with.
     pub fn try_receive(&self, buffer: &mut [u8]) -> Result<Received, Errno> {
-        sys::receive(self.as_fd(), buffer)
+        if self.plain { sys::receive_plain(self.as_fd(), buffer) } else { sys::receive(self.as_fd(), buffer) }
     }
 
     /// The length of the next datagram in bytes, which stays queued.

@@ -122,6 +122,45 @@ pub(crate) fn peek_length(fd: BorrowedFd<'_>) -> Result<usize, Errno> {
     }
 }
 
+/// `recvfrom(2)`, once, without waiting, of a socket that has nothing beside its datagrams.
+pub(crate) fn receive_plain(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<Received, Errno> {
+    // SAFETY: all zeroes is a valid sockaddr_nl.
+    let mut sender: libc::sockaddr_nl = unsafe { zeroed() };
+    let mut sender_length = size_of::<libc::sockaddr_nl>() as libc::socklen_t;
+    let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
+    let full_length = loop {
+        // Not by libc's own call, as in `receive`.
+        // SAFETY: buffer, sender and length are of the lengths given beside them, alive and writable.
+        let length = unsafe {
+            libc::syscall(
+                libc::SYS_recvfrom,
+                fd.as_raw_fd(),
+                buffer.as_mut_ptr(),
+                buffer.len(),
+                flags,
+                &raw mut sender,
+                &raw mut sender_length,
+            )
+        };
+        match usize::try_from(length) {
+            Ok(length) => break length,
+            Err(_) => match last_errno() {
+                Errno::INTR => {}
+                errno => return Err(errno),
+            },
+        }
+    };
+    Ok(Received {
+        length: full_length.min(buffer.len()),
+        full_length,
+        truncated: full_length > buffer.len(),
+        from_port: sender.nl_pid,
+        from_groups: sender.nl_groups,
+        group: None,
+        nsid: None,
+    })
+}
+
 /// Room for the control messages of netlink (two of four bytes) and for what else an adopted socket may have asked
 /// for (credentials, a security label).
 #[repr(C, align(8))]
