@@ -2,7 +2,7 @@
 import test from 'ava'
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { attributes, enumeration, message, struct } from 'nearwire/netlink'
+import { attributes, enumeration, message, struct, walkMessages } from 'nearwire/netlink'
 import { Echo, Headed, Inner } from './helpers/netlink-echo.mjs'
 
 test('the compiler infers the types of every kind of attribute, and refuses what cannot be encoded', (t) => {
@@ -39,8 +39,41 @@ test('a schema that cannot be is refused when it is made', (t) => {
       /grown\.header must be without optional members/,
     ],
     [() => message('neither', {}), TypeError, /neither must be given/],
+    [() => message('nothing'), TypeError, /nothing must be given/],
+    [() => message('both', { header: {} }), TypeError, /both\.header must be what struct\(\) gave/],
+    [() => message('both', { attributes: {} }), TypeError, /both\.attributes must be what attributes\(\) gave/],
+    [() => attributes('set', null), TypeError, /set must be an object/],
+    [() => attributes('set', { a: null }), TypeError, /set\.a must be an object/],
+    [() => attributes('set', { a: { id: 1, type: 'nested' } }), TypeError, /set\.a\.of.*undefined/],
+    [() => attributes('set', { a: { id: 1, type: 'nested', of: struct('s', {}) } }), TypeError, /set\.a\.of/],
+    [() => attributes('set', { a: { id: 1, type: 'array' } }), TypeError, /set\.a\.of/],
+    [() => attributes('set', { a: { id: 1, type: 'typeValue', of: Inner } }), TypeError, /set\.a\.keys must be an array/],
+    [() => attributes('set', { a: { id: 1, type: 'subMessage', formats: {} } }), TypeError, /set\.a\.selector/],
+    [() => attributes('set', { a: { id: 1, type: 'subMessage', selector: 'b' } }), TypeError, /set\.a\.formats/],
+    [() => attributes('set', { a: { id: 1, type: 'binary', of: 'uint' } }), TypeError, /set\.a\.of.*'uint'/],
+    [() => attributes('set', { a: { id: 1, type: 'binary', struct: {} } }), TypeError, /set\.a\.struct/],
+    [() => attributes('set', { a: { ...field, enum: {} } }), TypeError, /set\.a\.enum.*enumeration\(\) or flags\(\)/],
+    [() => attributes('set', { a: { id: 1, type: 'bitfield32', enum: enumeration('e', { x: 1 }) } }), TypeError, /set\.a\.enum.*flags\(\)/],
+    [() => attributes('set', { a: { id: 1, type: 'u32', byteOrder: 'big' } }), TypeError, /set\.a\.byteOrder.*'big-endian'/],
+    [() => attributes('set', { a: { id: 1, type: 'binary', of: 'u32', byteOrder: 'be' } }), TypeError, /set\.a\.byteOrder/],
+    [() => struct('pair', null), TypeError, /pair must be an object/],
+    [() => struct('pair', { a: null }), TypeError, /pair\.a must be/],
+    [() => struct('pair', { a: { type: 'u32', byteOrder: 'BE' } }), TypeError, /pair\.a\.byteOrder/],
+    [() => struct('pair', { a: { type: 'u32', enum: 5 } }), TypeError, /pair\.a\.enum/],
+    [() => struct('pair', { a: { type: 'struct', of: Inner } }), TypeError, /pair\.a\.of/],
   ]
-  for (const [make, instanceOf, text] of cases) t.throws(make, { instanceOf, message: text }, String(make))
+  for (const [make, instanceOf, text] of cases) {
+    const { code } = t.throws(make, { instanceOf, message: text }, String(make))
+    t.regex(code, /^ERR_/, String(make))
+  }
+})
+
+test('only bytes are decoded', (t) => {
+  for (const bytes of [null, undefined, 'abc', [1, 2], new ArrayBuffer(4)]) {
+    for (const decode of [() => Inner.decode(bytes), () => Headed.decode(bytes), () => struct('one', { a: 'u8' }).decode(bytes), () => [...walkMessages(bytes)]]) {
+      t.throws(decode, { instanceOf: TypeError, code: 'ERR_INVALID_ARG_TYPE', message: /bytes must be a Uint8Array/ })
+    }
+  }
 })
 
 test('numbers have names, in a set and behind a fixed header', (t) => {

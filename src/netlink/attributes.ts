@@ -1,4 +1,4 @@
-import { integer, invalidValue } from '../arguments.js'
+import { integer, invalidType, invalidValue } from '../arguments.js'
 import { copyBytes, readU16 } from './bytes.js'
 import { attributeEnd, type Codec, compile, within } from './codec.js'
 import { align, NLA_F_NESTED, NLA_F_NET_BYTEORDER, NLA_HDRLEN, NLA_TYPE_MASK } from './constants.js'
@@ -12,7 +12,7 @@ import {
   type UnknownAttribute,
   unknownAttributes,
 } from './schema.js'
-import { type AnyStruct, requireName, type Struct } from './struct.js'
+import { type AnyStruct, requireName, Struct } from './struct.js'
 import type { AttributeWriter } from './writer.js'
 
 interface Attribute {
@@ -39,11 +39,17 @@ export class AttributeSet<T, I = T> extends Layout<T, I> {
   constructor(name: string, definitions: Definitions) {
     super()
     this.name = name
+    if (typeof definitions !== 'object' || definitions === null) {
+      throw invalidType(name, definitions, 'an object of attributes: { id, type, … } by name')
+    }
     this.definitions = Object.freeze({ ...definitions })
     let nests = false
     for (const [key, definition] of Object.entries(definitions)) {
       const path = `${name}.${key}`
       requireName(path, key)
+      if (typeof definition !== 'object' || definition === null) {
+        throw invalidType(path, definition, 'an object: { id, type, … }')
+      }
       integer(`${path}.id`, definition.id, 0, NLA_TYPE_MASK)
       const taken = this.#names.get(definition.id)
       if (taken !== undefined) throw invalidValue(`${path}.id`, definition.id, `another one than that of '${taken}'`)
@@ -229,6 +235,10 @@ export class MessageLayout<T, I = T> extends Layout<T, I> {
     this.header = header
     this.attributes = attributes
     this.headerSize = align(header?.size ?? 0)
+    if (header !== undefined && !(header instanceof Struct))
+      throw invalidType(`${name}.header`, header, 'what struct() gave')
+    if (attributes !== undefined && !(attributes instanceof AttributeSet))
+      throw invalidType(`${name}.attributes`, attributes, 'what attributes() gave')
     if (header === undefined && attributes === undefined)
       throw invalidValue(name, {}, 'given a header, attributes, or both')
     if (header !== undefined && attributes !== undefined && header.requiredSize !== header.size) {
@@ -313,5 +323,5 @@ export function message<HT = NoFields, HI = NoFields, AT = NoFields, AI = NoFiel
   name: string,
   parts: { readonly header?: Struct<HT, HI>; readonly attributes?: AttributeSet<AT, AI> },
 ): MessageLayout<Both<HT, AT>, Both<HI, AI>> {
-  return new MessageLayout(name, parts.header, parts.attributes)
+  return new MessageLayout(name, parts?.header, parts?.attributes)
 }

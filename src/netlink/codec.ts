@@ -1,10 +1,12 @@
-import { invalidValue } from '../arguments.js'
+import { invalidType, invalidValue } from '../arguments.js'
 import { asBuffer, copyBytes, readU16, readU32, writeU32 } from './bytes.js'
 import { NLA_F_NET_BYTEORDER, NLA_HDRLEN, NLA_TYPE_MASK } from './constants.js'
-import { compileNames, type Names } from './enums.js'
-import { fixedInteger, isIntegerType, readVariable, requireNumber, variableInteger } from './integers.js'
+import { compileNames, type Names, requireNames } from './enums.js'
+import {
+  fixedInteger, isFixedType, isIntegerType, readVariable, requireByteOrder, requireNumber, variableInteger,
+} from './integers.js'
 import { InvalidAttribute } from './invalid.js'
-import { type AnyLayout, MAX_DEPTH, type Scope, type Values } from './layout.js'
+import { type AnyLayout, Layout, MAX_DEPTH, type Scope, type Values } from './layout.js'
 import { MalformedAttribute } from './malformed.js'
 import type {
   ArrayDefinition,
@@ -19,6 +21,7 @@ import type {
   SubMessageDefinition,
   TypeValueDefinition,
 } from './schema.js'
+import { Struct } from './struct.js'
 import { readString, stringBytes } from './text.js'
 import type { AttributeWriter } from './writer.js'
 
@@ -64,27 +67,29 @@ export function compile(path: string, definition: Definition): Codec {
     case 'string':
       return compileString(definition)
     case 'binary':
-      return compileBinary(definition)
+      return compileBinary(path, definition)
     case 'flag':
       return flagCodec
     case 'bitfield32':
-      return compileBitfield(definition)
+      return compileBitfield(path, definition)
     case 'nested':
-      return compileNested(definition.of)
+      return compileNested(path, definition.of)
     case 'array':
       return compileArray(path, definition)
     case 'typeValue':
       return compileTypeValue(path, definition)
     case 'subMessage':
-      return compileSubMessage(definition)
+      return compileSubMessage(path, definition)
     default:
-      if (isIntegerType(definition.type)) return compileInteger(definition as IntegerDefinition)
+      if (isIntegerType(definition.type)) return compileInteger(path, definition as IntegerDefinition)
       throw invalidValue(`${path}.type`, definition.type, 'a type of attribute')
   }
 }
 
-function compileInteger(definition: IntegerDefinition): Codec {
+function compileInteger(path: string, definition: IntegerDefinition): Codec {
   const { type, byteOrder } = definition
+  requireByteOrder(path, byteOrder)
+  requireNames(path, definition.enum)
   const names = definition.enum === undefined ? undefined : compileNames(definition.enum, type)
   const check = compileIntegerChecks(definition)
   const flag = definition.byteOrderFlag === true ? NLA_F_NET_BYTEORDER : 0
@@ -168,8 +173,9 @@ function compileString({ terminated = true, checks }: StringDefinition): Codec {
   }
 }
 
-function compileBinary({ struct, of, byteOrder, checks }: BinaryDefinition): Codec {
+function compileBinary(path: string, { struct, of, byteOrder, checks }: BinaryDefinition): Codec {
   if (struct !== undefined) {
+    if (!(struct instanceof Struct)) throw invalidType(`${path}.struct`, struct, 'what struct() gave')
     return {
       nests: false,
       read: (bytes, start, end) => struct.readRange(bytes, start, end),
@@ -183,6 +189,8 @@ function compileBinary({ struct, of, byteOrder, checks }: BinaryDefinition): Cod
     }
   }
   if (of !== undefined) {
+    if (!isFixedType(of)) throw invalidValue(`${path}.of`, of, 'the type of an integer of fixed size')
+    requireByteOrder(path, byteOrder)
     const { size, read, write } = fixedInteger(of, byteOrder)
     return {
       nests: false,
@@ -229,7 +237,8 @@ const flagCodec: Codec = {
   },
 }
 
-function compileBitfield(definition: Bitfield32Definition): Codec {
+function compileBitfield(path: string, definition: Bitfield32Definition): Codec {
+  requireNames(path, definition.enum, ['flags'])
   const names: Names | undefined = definition.enum === undefined ? undefined : compileNames(definition.enum, 'u32')
   const part = (value: unknown, name: string): number => {
     try {
@@ -272,7 +281,10 @@ function deeperWrite(depth: number, value: unknown): number {
   return depth + 1
 }
 
-function compileNested(of: Ref<AnyLayout>): Codec {
+function compileNested(path: string, of: Ref<AnyLayout>): Codec {
+  if (typeof of !== 'function' && !(of instanceof Layout)) {
+    throw invalidType(`${path}.of`, of, 'what attributes() or message() gave, or a function that gives it')
+  }
   return {
     nests: true,
     read: (bytes, start, end, depth, scope) =>
@@ -287,13 +299,13 @@ function compileNested(of: Ref<AnyLayout>): Codec {
 
 /** The codec of an entry, and whether its value is an object that keys can be put in. */
 function compileEntry(path: string, of: Ref<AnyLayout> | Element): { codec: Codec; isLayout: boolean } {
-  if (typeof of !== 'function' && 'type' in of && typeof of.type === 'string')
-    return { codec: compile(path, of), isLayout: of.type === 'nested' }
-  return { codec: compileNested(of as Ref<AnyLayout>), isLayout: true }
+  if (typeof of === 'object' && of !== null && 'type' in of && typeof of.type === 'string')
+    return { codec: compile(`${path}.of`, of), isLayout: of.type === 'nested' }
+  return { codec: compileNested(path, of as Ref<AnyLayout>), isLayout: true }
 }
 
 function compileArray(path: string, { of }: ArrayDefinition): Codec {
-  const { codec } = compileEntry(`${path}.of`, of)
+  const { codec } = compileEntry(path, of)
   return {
     nests: true,
     read(bytes, start, end, depth, scope) {
@@ -331,7 +343,8 @@ function compileArray(path: string, { of }: ArrayDefinition): Codec {
 }
 
 function compileTypeValue(path: string, { keys, of }: TypeValueDefinition): Codec {
-  const { codec, isLayout } = compileEntry(`${path}.of`, of)
+  const { codec, isLayout } = compileEntry(path, of)
+  if (!Array.isArray(keys)) throw invalidType(`${path}.keys`, keys, 'an array of names')
   if (keys.length === 0) throw invalidValue(`${path}.keys`, keys, 'at least one name')
   const last = keys.length - 1
 
@@ -439,7 +452,12 @@ export function selectLayout(
   return { layout: undefined, value: undefined }
 }
 
-function compileSubMessage(definition: SubMessageDefinition): Codec {
+function compileSubMessage(path: string, definition: SubMessageDefinition): Codec {
+  const { selector, formats } = definition
+  if (typeof selector !== 'string') throw invalidType(`${path}.selector`, selector, 'the name of an attribute')
+  if (typeof formats !== 'function' && (typeof formats !== 'object' || formats === null)) {
+    throw invalidType(`${path}.formats`, formats, 'layouts by what selects them, or a function that gives them')
+  }
   return {
     nests: true,
     read(bytes, start, end, depth, scope) {

@@ -1,3 +1,4 @@
+import { invalidType } from '../arguments.js'
 import type { IntegerType } from './integers.js'
 import { InvalidAttribute } from './invalid.js'
 
@@ -46,6 +47,14 @@ export interface Names {
   decode(value: number | bigint): unknown
   /** @throws InvalidAttribute for a name that is not declared */
   encode(value: unknown): unknown
+}
+
+/** @throws TypeError unless it is what `enumeration()` or `flags()` gave, or one of the two */
+export function requireNames(path: string, names: unknown, kinds: readonly ('enum' | 'flags')[] = ['enum', 'flags']): void {
+  const kind = typeof names === 'object' && names !== null ? (names as { kind?: unknown }).kind : undefined
+  if (names === undefined || (kinds as readonly unknown[]).includes(kind)) return
+  const makers = { enum: 'enumeration()', flags: 'flags()' }
+  throw invalidType(`${path}.enum`, names, `what ${kinds.map((one) => makers[one]).join(' or ')} gave`)
 }
 
 export function compileNames(names: Enumeration | Flags, type: IntegerType): Names {

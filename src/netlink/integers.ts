@@ -1,3 +1,4 @@
+import { oneOf } from '../arguments.js'
 import { readS32, readS64, readU16, readU32, readU64, write64, writeU16, writeU32 } from './bytes.js'
 import { InvalidAttribute } from './invalid.js'
 import { MalformedAttribute } from './malformed.js'
@@ -114,6 +115,11 @@ const big = Object.fromEntries(
 
 export function fixedInteger(type: FixedType, byteOrder: ByteOrder | undefined): FixedInteger {
   return (byteOrder === 'big-endian' ? big : little)[type]
+}
+
+/** A byte order that is none would be the host's without a word. */
+export function requireByteOrder(path: string, byteOrder: unknown): void {
+  if (byteOrder !== undefined) oneOf(`${path}.byteOrder`, byteOrder, ['big-endian', 'little-endian'])
 }
 
 export function isFixedType(type: string): type is FixedType {

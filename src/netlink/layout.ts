@@ -69,7 +69,7 @@ export abstract class Layout<T, I> {
    * @throws NetlinkFormatError (`ERR_NETLINK_MALFORMED`) with the path and offset of what is malformed: a length that
    *   does not fit, a value of the wrong size, or more than 64 levels of nesting
    */
-  decode(bytes: Uint8Array, start = 0, end = bytes.length): T {
+  decode(bytes: Uint8Array, start = 0, end = bytes?.length): T {
     if (!(bytes instanceof Uint8Array)) throw invalidType('bytes', bytes, 'a Uint8Array')
     integer('end', end, 0, bytes.length)
     integer('start', start, 0, end)

@@ -133,7 +133,7 @@ export class MessageCursor {
   #at: number
 
   /** The range is that of the datagram in `bytes`; by default all of it. */
-  constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
+  constructor(bytes: Uint8Array, start = 0, end = bytes?.length) {
     if (!(bytes instanceof Uint8Array)) throw invalidType('bytes', bytes, 'a Uint8Array')
     integer('end', end, 0, bytes.length)
     integer('start', start, 0, end)
@@ -195,7 +195,7 @@ export class MessageCursor {
 export function* walkMessages(
   bytes: Uint8Array,
   start = 0,
-  end = bytes.length,
+  end = bytes?.length,
 ): Generator<ReceivedMessage, void, undefined> {
   const cursor = new MessageCursor(bytes, start, end)
   while (cursor.next()) {

@@ -1,6 +1,6 @@
-import { invalidValue, outOfRange } from '../arguments.js'
+import { invalidType, invalidValue, outOfRange } from '../arguments.js'
 import { asBuffer, copyBytes } from './bytes.js'
-import { compileNames, type Enumeration, type Flags } from './enums.js'
+import { compileNames, type Enumeration, type Flags, requireNames } from './enums.js'
 import {
   type ByteOrder,
   fixedInteger,
@@ -8,6 +8,7 @@ import {
   type IntegerInput,
   type IntegerValue,
   isFixedType,
+  requireByteOrder,
 } from './integers.js'
 import { InvalidAttribute } from './invalid.js'
 import { MalformedAttribute } from './malformed.js'
@@ -98,6 +99,7 @@ const sizedTypes: ReadonlySet<string> = new Set(['pad', 'binary', 'string'])
 
 function compileMember(path: string, name: string, member: Member, offset: number): CompiledMember {
   const full = typeof member === 'string' ? { type: member } : member
+  if (typeof full !== 'object' || full === null) throw invalidType(path, member, 'a type or an object: { type, … }')
   const common = {
     name,
     offset,
@@ -106,6 +108,7 @@ function compileMember(path: string, name: string, member: Member, offset: numbe
   }
   if (full.type === 'struct') {
     const inner = full.of
+    if (!(inner instanceof Struct)) throw invalidType(`${path}.of`, inner, 'what struct() gave')
     return {
       ...common,
       size: inner.size,
@@ -115,6 +118,8 @@ function compileMember(path: string, name: string, member: Member, offset: numbe
   }
   if (isFixedType(full.type)) {
     const { enum: names, byteOrder } = full as { enum?: Enumeration | Flags; byteOrder?: ByteOrder }
+    requireByteOrder(path, byteOrder)
+    requireNames(path, names)
     const integer = fixedInteger(full.type, byteOrder)
     if (names === undefined) return { ...common, size: integer.size, read: integer.read, write: integer.write }
     const named = compileNames(names, full.type)
@@ -179,6 +184,7 @@ export class Struct<T, I = T> {
 
   constructor(name: string, members: Members) {
     this.name = name
+    if (typeof members !== 'object' || members === null) throw invalidType(name, members, 'an object of members')
     let size = 0
     let required = 0
     const compiled: CompiledMember[] = []
@@ -219,6 +225,7 @@ export class Struct<T, I = T> {
 
   /** @throws NetlinkFormatError when there are fewer bytes than the members that are not optional */
   decode(bytes: Uint8Array): T {
+    if (!(bytes instanceof Uint8Array)) throw invalidType('bytes', bytes, 'a Uint8Array')
     try {
       return this.readRange(asBuffer(bytes), 0, bytes.length)
     } catch (error) {
