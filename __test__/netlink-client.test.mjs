@@ -266,6 +266,22 @@ test('an absent peer is ECONNREFUSED, of requests, batches and dumps', async (t)
 })
 
 test('a peer without room is waited for', async (t) => {
+test('a client never is its own peer: what it asks must not come back as the answer', async (t) => {
+  const peer = process.pid
+  // The kernel gives the first socket of a process its process id: here nobody else has it.
+  const client = await open(t, { protocol: 'usersock', peer })
+  assert.notEqual(client.portId, peer)
+  const attempts = [() => client.request(reply('x')), () => client.batch([reply('x')]), () => client.dump(reply('x')).toArray()]
+  for (const attempt of attempts) assert.equal((await failure(attempt())).code, 'ECONNREFUSED')
+  // Nor is the id taken from a peer that comes later.
+  const late = await NetlinkSocket.open({ protocol: 'usersock', portId: peer })
+  t.after(() => late.close())
+  const asked = client.request(reply('x'))
+  const datagram = await late.receive()
+  late.send(reply('there', { sequence: [...datagram.messages()][0].sequence }), { to: datagram.from })
+  assert.equal((await asked)[0].payload.toString(), 'there')
+})
+
   const deaf = await NetlinkSocket.open({ protocol: 'usersock', receiveBuffer: 0 })
   t.after(() => deaf.close())
   const client = await open(t, { protocol: 'usersock', peer: deaf.portId })
@@ -420,6 +436,7 @@ test('groups are for sockets; other bad arguments are named', async (t) => {
     [() => NetlinkClient.open({ protocol: 0, groups: [1] }), 'ERR_INVALID_ARG_VALUE', /options\.groups.*NetlinkSocket/],
     [() => NetlinkClient.open({ protocol: 0, peer: -1 }), 'ERR_OUT_OF_RANGE', /options\.peer/],
     [() => NetlinkClient.open({ protocol: 0, dumps: 0 }), 'ERR_OUT_OF_RANGE', /options\.dumps/],
+    [() => NetlinkClient.open({ protocol: 2, peer: 55, portId: 55 }), 'ERR_INVALID_ARG_VALUE', /options\.portId.*options\.peer/],
     [() => client.request(), 'ERR_INVALID_ARG_TYPE', /message/],
     [() => client.request({ type: 70_000, payload: Buffer.alloc(0) }), 'ERR_OUT_OF_RANGE', /message\.type/],
     [() => client.request(message, { timeout: -1 }), 'ERR_OUT_OF_RANGE', /options\.timeout/],

@@ -13,7 +13,7 @@ import type { NetlinkWaitOptions, Waiting } from './exchange.js'
 import { unwrap } from './failures.js'
 import { Layout } from './layout.js'
 import { checkMessage, type NetlinkMessage, type ReceivedMessage } from './message.js'
-import { nativeOptions, type NetlinkOpenOptions, open, type Opened } from './open.js'
+import { nativeOptions, type NetlinkOpenOptions, openBeside, type Opened } from './open.js'
 import { type Asking, type NetlinkRequestOptions, Request } from './request.js'
 import { breathe } from './turns.js'
 
@@ -77,7 +77,7 @@ export class NetlinkClient extends Handle<Native.NetlinkSocket> {
     this.#namespace = namespace
     this.#sendLimit = sendBuffer - SEND_OVERHEAD
     this.#engine = new Engine(native, unwrap(native.portId()), hold, { peer, receiveBuffer })
-    this.#pool = new DumpPool(() => open(more), dumps, hold)
+    this.#pool = new DumpPool(() => openBeside(peer, more), dumps, hold)
     this.#source = {
       pool: this.#pool, sequences: this.#engine.sequences, peer, closed: () => this.closedError('recvmsg'),
     }
@@ -97,11 +97,14 @@ export class NetlinkClient extends Handle<Native.NetlinkSocket> {
     }
     const native = nativeOptions({ extendedAck: true, cappedAck: true, ...given })
     const peer = check.integer('options.peer', given.peer ?? 0, 0, U32)
+    if (peer !== 0 && native.portId === peer) {
+      throw check.invalidValue('options.portId', peer, 'another one than options.peer, which a client cannot be itself')
+    }
     const dumps = check.integer('options.dumps', given.dumps ?? DUMPS, 1, 0x7fff_ffff)
     const { portId: _, namespaceName, namespacePath, namespaceFd, ...more } = native
     const namespace = keepNamespace(namespaceFd, namespacePath, namespaceName)
     try {
-      const opened = open(native)
+      const opened = openBeside(peer, native)
       return new NetlinkClient(opened, peer, namespace === undefined ? more : { ...more, namespaceFd: namespace }, dumps, namespace)
     } catch (error) {
       if (namespace !== undefined) closeSync(namespace)

@@ -114,6 +114,21 @@ export function open(options: Native.NetlinkOpenOptions): Opened {
   }
 }
 
+/**
+ * Opens one whose port id is not the peer's. The kernel's first choice is the process id, free again as soon as a peer in this
+ * process has closed: a request from there would go to itself, and be taken for its own answer.
+ */
+export function openBeside(peer: number, options: Native.NetlinkOpenOptions): Opened {
+  const opened = open(options)
+  if (peer === 0 || opened.native.portId() !== peer) return opened
+  try {
+    return open(options)
+  } finally {
+    opened.native.close()
+    giveBack(opened.slot)
+  }
+}
+
 export function adopt(fd: number): Opened {
   check.descriptor('fd', fd)
   const slot = reserveSlot()
