@@ -496,6 +496,7 @@ test('bad arguments are named, with the value and what is allowed, before anythi
     [() => NetlinkSocket.open({ protocol: 0, portId: 2 ** 32 }), 'ERR_OUT_OF_RANGE', /options\.portId/],
     [() => NetlinkSocket.open({ protocol: 0, groups: 1 }), 'ERR_INVALID_ARG_TYPE', /options\.groups/],
     [() => NetlinkSocket.open({ protocol: 0, groups: [1, 0] }), 'ERR_OUT_OF_RANGE', /options\.groups\[1\]/],
+    [() => NetlinkSocket.open({ protocol: 0, groups: Array(2) }), 'ERR_INVALID_ARG_TYPE', /options\.groups\[0\]/],
     [() => NetlinkSocket.open({ protocol: 0, namespace: '' }), 'ERR_INVALID_ARG_VALUE', /options\.namespace/],
     [() => NetlinkSocket.open({ protocol: 0, namespace: {} }), 'ERR_INVALID_ARG_TYPE', /options\.namespace/],
     [() => NetlinkSocket.open({ protocol: 0, onOverrun: 'no' }), 'ERR_INVALID_ARG_VALUE', /options\.onOverrun/],
@@ -510,6 +511,8 @@ test('bad arguments are named, with the value and what is allowed, before anythi
     [() => socket.send('x', { group: 33 }), 'ERR_OUT_OF_RANGE', /options\.group.*32/],
     [() => socket.send('x', { signal: 1 }), 'ERR_INVALID_ARG_TYPE', /options\.signal/],
     [() => socket.join(0), 'ERR_OUT_OF_RANGE', /group/],
+    [() => socket.receive(null), 'ERR_INVALID_ARG_TYPE', /options must be an object/],
+    [() => socket.receive(5), 'ERR_INVALID_ARG_TYPE', /options must be an object/],
     [() => socket.receive({ signal: 1 }), 'ERR_INVALID_ARG_TYPE', /options\.signal/],
   ]
   for (const [call, code, message] of cases) {

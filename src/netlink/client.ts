@@ -172,6 +172,7 @@ export class NetlinkClient extends Handle<Native.NetlinkSocket> {
     const given = check.options('options', options)
     const everyOne = check.oneOf('options.acknowledge', given.acknowledge ?? (this.#peer === 0 ? 'last' : 'each'), ['each', 'last'] as const) === 'each'
     const waiting: Waiting = { ...this.#asking, ...waitOptions(given) }
+    this.assertOpen('sendto')
     // The caller's array may change; what is in it may not.
     const all = [...messages] as NetlinkMessage[]
     const failures: NetlinkError[] = []

@@ -148,7 +148,8 @@ export function groupNumber(name: string, value: unknown): number {
 function groupsOf(groups: unknown): number[] {
   if (groups === undefined) return []
   if (!Array.isArray(groups)) throw check.invalidType('options.groups', groups, 'an array of group numbers')
-  return groups.map((group, index) => groupNumber(`options.groups[${index}]`, group))
+  // Not map(), which passes by what a sparse array lacks.
+  return Array.from(groups, (group, index) => groupNumber(`options.groups[${index}]`, group))
 }
 
 function protocolNumber(protocol: unknown): number {

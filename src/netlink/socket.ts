@@ -156,9 +156,9 @@ export class NetlinkSocket extends Handle<Native.NetlinkSocket> implements Async
    * Nothing is answered when it has gone; while its peer's buffer is full, a promise that settles when it has.
    *
    * Errors: `ECONNREFUSED` (nobody has the port id, or the protocol has no kernel side here), `EMSGSIZE` (larger than the
-   * send buffer less 32 bytes), `EPERM` (a kernel protocol, and another destination than the kernel), `ENODATA` (no bytes),
-   * `ERR_SOCKET_CLOSED`; the signal's reason. With a group and a port the group has the datagram even if the port is
-   * absent, or waiting for it was aborted. Members of a group that have no room miss it and see `ENOBUFS` themselves.
+   * send buffer less 32 bytes), `EPERM` (a kernel protocol, another destination than the kernel, and no CAP_NET_ADMIN),
+   * `ENODATA` (no bytes), `ERR_SOCKET_CLOSED`; the signal's reason. With a group and a port the group has the datagram even if
+   * the port is absent, or waiting for it was aborted. Members of a group that have no room miss it and see `ENOBUFS` themselves.
    */
   send(
     data: Uint8Array | string | NetlinkMessage | readonly NetlinkMessage[],
@@ -190,7 +190,8 @@ export class NetlinkSocket extends Handle<Native.NetlinkSocket> implements Async
   receive(options?: { signal?: AbortSignal }): Promise<NetlinkDatagram> {
     try {
       this.assertOpen('recvmsg')
-      return this.reads.run(this.#receive, check.signal('options.signal', options?.signal))
+      const given = options === undefined ? undefined : check.options('options', options)
+      return this.reads.run(this.#receive, check.signal('options.signal', given?.signal))
     } catch (error) {
       return Promise.reject(error as Error)
     }
