@@ -87,8 +87,9 @@ function fullTable(results) {
 
 function machineLine(results) {
   const machines = [...new Set(results.map((result) => `${result.machine} (${result.date})`))]
-  const rounds = [...new Set(results.map((result) => result.rounds))].sort((a, b) => a - b).join(' to ')
-  return `Medians of ${rounds} interleaved rounds, both sides pinned to cores. ${machines.join('; ')}.`
+  const rounds = results.map((result) => result.rounds)
+  const [least, most] = [Math.min(...rounds), Math.max(...rounds)]
+  return `Medians of ${least === most ? least : `${least} to ${most}`} interleaved rounds, both sides pinned to cores. ${machines.join('; ')}.`
 }
 
 async function replaceBetweenMarkers(path, text) {
