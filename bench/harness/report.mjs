@@ -55,14 +55,18 @@ export function summary(result) {
 
 const cell = (text) => text.replaceAll('|', '\\|')
 
-/** One line a row, for someone who decides in two minutes: only what has a target. */
+/** One line a row, for someone who decides in two minutes: what has a target, or all peers of a row without any. */
 function shortTable(results) {
   const lines = ['| row | nearwire | against |', '| --- | --- | --- |']
   for (const result of results) {
-    const against = result.targets.map(
+    const aimed = result.targets.map(
       (target) =>
         `${target.variant ? `${target.variant} to ` : ''}${target.peer} ${show(result.peers[target.peer], result.unit)}: ${verdict(target)}`,
     )
+    const beside = Object.entries(result.peers).map(
+      ([peer, value]) => `${peer} ${show(value, result.unit)}${result.ours && value ? `: ${times(result.ours / value)}` : ''}`,
+    )
+    const against = aimed.length > 0 ? aimed : beside
     lines.push(`| \`${result.row}\` | ${show(result.ours, result.unit)} | ${cell(against.join('<br>'))} |`)
   }
   return lines.join('\n')
