@@ -15,7 +15,7 @@ use crate::event_loop::EventLoop;
 use crate::failure::{CLOSED, Failure};
 use crate::netlink_buffers::{Memory, NetlinkBuffers};
 use crate::netlink_options::{NetlinkOpenOptions, instructions, with_number};
-use crate::numbers::Numbers;
+use crate::numbers::{Number, Numbers};
 use crate::waiting::wait;
 
 impl From<Error> for Failure {
@@ -37,18 +37,11 @@ const OFFSET: i32 = 4096;
 #[napi]
 pub struct NetlinkSocket {
     inner: Rc<Inner>,
-    number: u32,
+    number: Number<Inner>,
 }
 
 thread_local! {
     static SOCKETS: Numbers<Inner> = const { Numbers::new() };
-}
-
-impl Drop for NetlinkSocket {
-    fn drop(&mut self) {
-        // At the end of a thread its numbers may be gone before what had them.
-        let _ = SOCKETS.try_with(|sockets| sockets.leave(self.number));
-    }
 }
 
 /// The socket that has the number.
@@ -162,7 +155,7 @@ impl NetlinkSocket {
     /// What functions know the socket by, for as long as this object is there.
     #[napi(getter)]
     pub fn number(&self) -> u32 {
-        self.number
+        self.number.get()
     }
 
     /// The protocol number, or -1 once the descriptor is gone.
@@ -259,7 +252,7 @@ impl NetlinkSocket {
         });
         let member: Weak<dyn Member> = Rc::downgrade(&(Rc::clone(&inner) as Rc<dyn Member>));
         event_loop.join(slot, member);
-        let number = SOCKETS.with(|sockets| sockets.enter(Rc::clone(&inner)));
+        let number = Number::give(&SOCKETS, Rc::clone(&inner));
         Self { inner, number }
     }
 

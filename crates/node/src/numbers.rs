@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::thread::LocalKey;
 
 /// What belongs to one thread's numbers. A number is given again only after whoever had it has left.
 pub(crate) struct Numbers<T> {
@@ -17,8 +18,7 @@ impl<T> Numbers<T> {
         Self { entries: RefCell::new(Vec::new()), free: RefCell::new(Vec::new()) }
     }
 
-    /// Gives `entry` a number.
-    pub(crate) fn enter(&self, entry: Rc<T>) -> u32 {
+    fn enter(&self, entry: Rc<T>) -> u32 {
         let mut entries = self.entries.borrow_mut();
         if let Some(number) = self.free.borrow_mut().pop() {
             entries[number as usize] = Some(entry);
@@ -29,8 +29,7 @@ impl<T> Numbers<T> {
         (entries.len() - 1) as u32
     }
 
-    /// Takes a number back.
-    pub(crate) fn leave(&self, number: u32) {
+    fn leave(&self, number: u32) {
         let left = self.entries.borrow_mut().get_mut(number as usize).and_then(Option::take);
         if left.is_some() {
             self.free.borrow_mut().push(number);
@@ -40,5 +39,28 @@ impl<T> Numbers<T> {
     /// Whoever has the number.
     pub(crate) fn get(&self, number: u32) -> Option<Rc<T>> {
         self.entries.borrow().get(number as usize)?.clone()
+    }
+}
+
+/// A number that somebody has, until this is dropped.
+pub(crate) struct Number<T: 'static> {
+    number: u32,
+    among: &'static LocalKey<Numbers<T>>,
+}
+
+impl<T> Number<T> {
+    pub(crate) fn give(among: &'static LocalKey<Numbers<T>>, entry: Rc<T>) -> Self {
+        Self { number: among.with(|numbers| numbers.enter(entry)), among }
+    }
+
+    pub(crate) const fn get(&self) -> u32 {
+        self.number
+    }
+}
+
+impl<T> Drop for Number<T> {
+    fn drop(&mut self) {
+        // At the end of a thread its numbers may be gone before what had them.
+        let _ = self.among.try_with(|numbers| numbers.leave(self.number));
     }
 }

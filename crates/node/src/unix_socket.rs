@@ -15,7 +15,7 @@ use rustix::net::Shutdown;
 
 use crate::event_loop::EventLoop;
 use crate::failure::{CLOSED, Failure, count};
-use crate::numbers::Numbers;
+use crate::numbers::{Number, Numbers};
 use crate::outbox::Outbox;
 use crate::unix_messages::Messages;
 use crate::waiting::wait;
@@ -35,18 +35,11 @@ pub(crate) fn kind(number: i32) -> Kind {
 #[napi]
 pub struct UnixSocket {
     pub(crate) inner: Rc<Inner>,
-    number: u32,
+    number: Number<Inner>,
 }
 
 thread_local! {
     static SOCKETS: Numbers<Inner> = const { Numbers::new() };
-}
-
-impl Drop for UnixSocket {
-    fn drop(&mut self) {
-        // At the end of a thread its numbers may be gone before what had them.
-        let _ = SOCKETS.try_with(|sockets| sockets.leave(self.number));
-    }
 }
 
 /// The socket that has the number.
@@ -211,7 +204,7 @@ impl UnixSocket {
     /// What functions know the socket by, for as long as this object is there.
     #[napi(getter)]
     pub fn number(&self) -> u32 {
-        self.number
+        self.number.get()
     }
 
     /// How long `unix_read()` tries before it waits, in microseconds.
@@ -321,7 +314,7 @@ impl UnixSocket {
         });
         let member: Weak<dyn Member> = Rc::downgrade(&(Rc::clone(&inner) as Rc<dyn Member>));
         event_loop.join(slot, member);
-        let number = SOCKETS.with(|sockets| sockets.enter(Rc::clone(&inner)));
+        let number = Number::give(&SOCKETS, Rc::clone(&inner));
         Self { inner, number }
     }
 
