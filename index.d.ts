@@ -137,19 +137,23 @@ export declare class UnixProbe {
   close(): void
 }
 
-/** Where messages come in: a table, descriptors and room, shared by all sockets of an environment. */
+/** Where messages come in: a head, rows, descriptors and room, shared by all sockets of an environment. */
 export declare class UnixReceiver {
   /**
-   * `table` has a head and rows of twelve numbers. The head: rows after it, bytes used up to, whether the other side
-   * ended after them, and the bytes of all messages together when they did not fit; whoever sees that must call again
-   * at once with as much room; and whether the senders' numbers began anew. The rows: offset, length, full length, flags
-   * (1 truncated, 2 something beside it is lost, 4 credentials, 8 a time), the number of what came beside it or 0,
-   * the number of the sender or 0, pid, uid, gid, the time in nanoseconds since 1970, low and high half, and how many
-   * descriptors are handed over in `descriptors`: only of a message that comes alone.
+   * `head` says of the last call: rows filled, bytes used up to, whether the other side ended after them, the bytes
+   * of all messages together when they did not fit (whoever sees that must call again at once with as much room), and
+   * whether the senders' numbers began anew.
+   *
+   * `rows` has twelve numbers a message: offset, length, full length, flags (1 truncated, 2 something beside it is lost,
+   * 4 credentials, 8 a time), the number of what came beside it or 0, the number of the sender or 0, pid, uid, gid,
+   * the time in nanoseconds since 1970, low and high half, and how many descriptors are handed over in `descriptors`:
+   * only of a message that comes alone.
    *
    * `descriptors` is also where those to be sent are.
    */
-  constructor(table: Uint32Array, descriptors: Int32Array)
+  constructor(head: Uint32Array, rows: Uint32Array, descriptors: Int32Array)
+  /** Has the next messages described in other rows: those before belong to batches that were handed out. */
+  useRows(rows: Uint32Array): void
 }
 
 /**
@@ -191,10 +195,10 @@ export declare class UnixSocket {
   /** Has messages of this socket go through what is shared: before the first is received, or sent with descriptors. */
   attachReceiver(receiver: UnixReceiver): void
   /**
-   * Copies the next message without taking it, or its beginning; its descriptors stay with it. One row, or 0 at the
+   * Copies the next message without taking it, or its beginning; its descriptors stay with it. Row `row`, or 0 at the
    * end.
    */
-  peekMessage(into: Uint8Array, start: number, end: number): number
+  peekMessage(into: Uint8Array, start: number, end: number, row: number): number
   /** The size of the next message; 0 for an empty one and at the end. */
   nextLength(): number
   /** Two connected sockets of a kind. */
@@ -425,15 +429,15 @@ export interface UnixPeer {
 /** Reads into `into[start..end]`. Zero is the end of the stream. */
 export declare function unixRead(socket: number, into: Uint8Array, start: number, end: number): number
 
-/** Takes what a stream has, with what came beside it, into `into[start..end]`: one row. 0 at the end. */
-export declare function unixReceiveBytes(socket: number, into: Uint8Array, start: number, end: number): number
+/** Takes what a stream has, with what came beside it, into `into[start..end]`: row `row`. 0 at the end. */
+export declare function unixReceiveBytes(socket: number, into: Uint8Array, start: number, end: number, row: number): number
 
 /**
  * Takes at most `most` messages and puts them into `into`, one after the other from `start`, of each at most `longest`
- * bytes. Answers how many; 0 at the end of a connection, or when they did not fit; or a negated errno: after `-EAGAIN`
- * the reading token comes.
+ * bytes, described from `row` on. Answers how many; 0 at the end of a connection, or when they did not fit; or a
+ * negated errno: after `-EAGAIN` the reading token comes.
  */
-export declare function unixReceiveMessages(socket: number, into: Uint8Array, start: number, most: number, longest: number): number
+export declare function unixReceiveMessages(socket: number, into: Uint8Array, start: number, row: number, most: number, longest: number): number
 
 /** What arrives with messages; what is absent stays as it is. */
 export interface UnixReceiveOptions {

@@ -86,24 +86,78 @@ async function* mapped(batches) {
   for await (const batch of batches) yield [...batch].map(({ data }) => data)
 }
 
-test('empty messages are never an end: alone, many, last, read one by one, iterated and in batches', async (t) => {
-  for (const how of ['receive', 'iterate', 'batches']) {
-    const [left, right] = pairOf(t, UnixSeqpacket)
-    for (const message of ['', '', 'x', '']) left.send(message)
-    await left.flush()
-    await left.close()
-    let got = []
-    if (how === 'receive') {
-      for (let message; (message = await right.receive()) !== null;) got.push(message.data.toString())
-    } else if (how === 'iterate') {
-      got = (await collect(right)).map(({ data }) => data.toString())
-    } else {
-      got = (await collect(mapped(right.batches()))).flat().map(String)
+// How an empty message is told from the end depends on whether the peer has a name, so each way to get a socket is here.
+const toServer = ({ client, server }) => [client, server]
+const connections = {
+  'a pair': async (t) => pairOf(t, UnixSeqpacket),
+  'client to server': async (t) => toServer(await seqpackets(t)),
+  'server to client': async (t) => toServer(await seqpackets(t)).reverse(),
+  'a named client to a server': async (t) =>
+    toServer(await seqpackets(t, undefined, { bind: { abstract: abstractName() } })),
+  'a client to an adopted server': async (t) => {
+    const { client, server } = await seqpackets(t)
+    return [client, closing(t, UnixSeqpacket.fromFd(server.detach()))]
+  },
+  'an adopted pair': async (t) =>
+    pairOf(t, UnixSeqpacket).map((socket) => closing(t, UnixSeqpacket.fromFd(socket.detach()))),
+}
+const readings = {
+  receive: async (socket) => {
+    const got = []
+    for (let message; (message = await socket.receive()) !== null;) got.push(message.data.toString())
+    return got
+  },
+  iterate: async (socket) => (await collect(socket)).map(({ data }) => data.toString()),
+  batches: async (socket) => (await collect(mapped(socket.batches()))).flat().map(String),
+}
+
+for (const [how, connect] of Object.entries(connections)) {
+  test(`empty messages are never an end, alone, many, last: ${how}`, async (t) => {
+    for (const [reading, read] of Object.entries(readings)) {
+      const [left, right] = await connect(t)
+      for (const message of ['', '', 'x', '']) left.send(message)
+      await left.flush()
+      await left.close()
+      t.deepEqual(await read(right), ['', '', 'x', ''], reading)
+      t.is(await right.receive(), null)
+      t.is(await right.receive({ peek: true }), null)
     }
-    t.deepEqual(got, ['', '', 'x', ''], how)
-    t.is(await right.receive(), null)
-    t.is(await right.receive({ peek: true }), null)
+  })
+
+  test(`times come when asked for, and only then: ${how}`, async (t) => {
+    const [left, right] = await connect(t)
+    await left.send('x')
+    t.is((await right.receive()).timestamp, null)
+    const timed = closing(t, UnixSeqpacket.fromFd(right.detach(), { timestamps: true }))
+    const before = Date.now()
+    await left.send('y')
+    const { timestamp } = await timed.receive()
+    t.true(timestamp >= before - 1 && timestamp <= Date.now() + 1, `${timestamp} ${before}`)
+  })
+}
+
+for (const [reading, read] of Object.entries(readings)) {
+  test(`empty messages of a client without a name are never an end: ${reading}`, async (t) => {
+    const path = place(t)
+    const listener = closing(t, await UnixSeqpacketListener.listen(path))
+    const client = await startPeer(t, 'python', ['seqpacket', 'client', path, 'send:', 'send:', 'send:x', 'send:'])
+    t.deepEqual(await read(closing(t, await listener.accept())), ['', '', 'x', ''])
+    await client.exited
+  })
+}
+
+test('times of accepted, connected and paired sockets', async (t) => {
+  const { client, server } = await seqpackets(t, { timestamps: true }, { timestamps: true })
+  for (const [left, right] of [[client, server], [server, client], pairOf(t, UnixSeqpacket, { timestamps: true })]) {
+    await left.send('x')
+    t.true(Math.abs((await right.receive()).timestamp - Date.now()) < 10_000)
   }
+})
+
+test('a client that was not named has an abstract name of the kernel\'s', async (t) => {
+  const { client, server } = await seqpackets(t)
+  t.regex(client.localAddress.abstract.toString(), /^[0-9a-f]{5}$/)
+  t.deepEqual(server.remoteAddress, client.localAddress)
 })
 
 test('a waiting receive is told of the end, and of an empty message', async (t) => {

@@ -13,8 +13,7 @@ import type { ConnectedType } from './connect.js'
 import { errnoError, unwrap } from './failures.js'
 import { SocketOptions } from './options.js'
 
-/** Accepted sockets inherit what is said about receiving. */
-/** How to listen. */
+/** How to listen. Accepted sockets inherit what is said about receiving. */
 export interface ListenOptions extends Omit<ReceiveOptions, 'receiveBuffer' | 'sendBuffer'> {
   /** How many connections may wait to be accepted (listen(2); the kernel admits one more). Default 511. */
   backlog?: number

@@ -52,9 +52,14 @@ export interface ReceiveMessageOptions {
   signal?: AbortSignal
 }
 
+/** As many messages as one call brings at most; see `crates/node/src/unix_receiver.rs`, also for what follows. */
+const MOST = 32
+/** What is said of the last call. */
+const USED = 1
+const NEEDED = 3
+const FORGOT_SENDERS = 4
+/** What is said of a message. */
 const COLUMNS = 12
-/** As many messages as one call brings at most; see `crates/node/src/unix_receiver.rs`. */
-const ROWS = 32
 const OFFSET = 0
 const LENGTH = 1
 const FULL_LENGTH = 2
@@ -73,16 +78,31 @@ const HAS_TIMESTAMP = 8
 
 const LONGEST = 0xffff_ffff
 const NO_FDS: readonly number[] = Object.freeze([])
+const NO_SENDERS: readonly UnixAddress[] = Object.freeze([])
 
 // Messages are taken off one socket at a time on this thread, so all sockets share the memory that is filled natively.
-const table = new Uint32Array((1 + ROWS) * COLUMNS)
+const head = new Uint32Array(5)
 const descriptors = new Int32Array(MOST_DESCRIPTORS)
+/** Rows of so many batches are one piece of memory, which is never written again: a piece a batch would cost as much as the batch. */
+const ROWS = 16 * MOST
+let rows = new Uint32Array(ROWS * COLUMNS)
+/** The next row to be filled. */
+let row = 0
 let shared: Native.UnixReceiver | undefined
 
 /** Has a socket's messages go through the shared memory; before the first is received, or sent with descriptors. */
 export function attach(socket: Native.UnixSocket): void {
-  shared ??= new native.UnixReceiver(table, descriptors)
+  shared ??= new native.UnixReceiver(head, rows, descriptors)
   socket.attachReceiver(shared)
+}
+
+/** Keeps the rows that were filled last. */
+function keepRows(count: number): void {
+  row += count
+  if (row + MOST <= ROWS) return
+  rows = new Uint32Array(ROWS * COLUMNS)
+  row = 0
+  shared?.useRows(rows)
 }
 
 /** Sends one message with what goes beside it, at once. The socket must be attached. */
@@ -154,36 +174,40 @@ export class ReceivedBatch implements Iterable<ReceivedMessage> {
   readonly #socket: Native.UnixSocket
   readonly #memory: ArrayBuffer
   readonly #rows: Uint32Array
+  /** Where the first row begins. */
+  readonly #first: number
   readonly #senders: readonly UnixAddress[]
   readonly #timestamps: boolean
 
-  /** @internal `memory` is that of `data`, from its beginning. */
+  /** @internal `memory` is that of `data`, from its beginning; the rows are `length` of them from `first` on. */
   constructor(
-    socket: Native.UnixSocket, data: Buffer, memory: ArrayBuffer, rows: Uint32Array, senders: readonly UnixAddress[], timestamps: boolean,
+    socket: Native.UnixSocket, data: Buffer, memory: ArrayBuffer, rows: Uint32Array, first: number, length: number,
+    senders: readonly UnixAddress[], timestamps: boolean,
   ) {
     this.#socket = socket
     this.data = data
     this.#memory = memory
-    this.length = rows.length / COLUMNS
     this.#rows = rows
+    this.#first = first
+    this.length = length
     this.#senders = senders
     this.#timestamps = timestamps
   }
 
   /** Where message `index` begins in `data`. */
   start(index: number): number {
-    return this.#rows[index * COLUMNS] as number
+    return this.#rows[this.#first + index * COLUMNS] as number
   }
 
   /** Where message `index` ends in `data`. */
   end(index: number): number {
-    const at = index * COLUMNS
+    const at = this.#first + index * COLUMNS
     return (this.#rows[at] as number) + (this.#rows[at + LENGTH] as number)
   }
 
   /** The sender of message `index`, or null. */
   from(index: number): UnixAddress | null {
-    return this.#senders[this.#rows[index * COLUMNS + SENDER] as number] ?? null
+    return this.#senders[this.#rows[this.#first + index * COLUMNS + SENDER] as number] ?? null
   }
 
   /**
@@ -192,7 +216,7 @@ export class ReceivedBatch implements Iterable<ReceivedMessage> {
    */
   at(index: number): ReceivedMessage {
     if (index < 0 || index >= this.length) throw check.outOfRange('index', index, `from 0 to ${this.length - 1}`)
-    const at = index * COLUMNS
+    const at = this.#first + index * COLUMNS
     const message = toMessage(this.#socket, this.#memory, this.#rows, at, this.#senders)
     if (this.#timestamps) message.timestamp = timeOf(this.#rows, at)
     return message
@@ -205,7 +229,8 @@ export class ReceivedBatch implements Iterable<ReceivedMessage> {
 
   /** @internal A message as it would be, without taking what came with it. */
   peek(index: number): ReceivedMessage {
-    const rows = this.#rows.slice(index * COLUMNS, (index + 1) * COLUMNS)
+    const at = this.#first + index * COLUMNS
+    const rows = this.#rows.slice(at, at + COLUMNS)
     rows[ANCILLARY] = 0
     const message = toMessage(this.#socket, this.#memory, rows, 0, this.#senders)
     if (this.#timestamps) message.timestamp = timeOf(rows, 0)
@@ -214,13 +239,17 @@ export class ReceivedBatch implements Iterable<ReceivedMessage> {
 
   /** @internal The messages from `index` on. */
   tail(index: number): ReceivedBatch {
-    return new ReceivedBatch(this.#socket, this.data, this.#memory, this.#rows.subarray(index * COLUMNS), this.#senders, this.#timestamps)
+    const first = this.#first + index * COLUMNS
+    return new ReceivedBatch(
+      this.#socket, this.data, this.#memory, this.#rows, first, this.length - index, this.#senders, this.#timestamps,
+    )
   }
 
   /** @internal Closes what came with messages that nobody has asked for. */
   drop(): void {
-    for (let at = 0; at < this.#rows.length; at += COLUMNS) {
-      if (this.#rows[at + ANCILLARY] !== 0) this.#socket.dropAncillary(this.#rows[at + ANCILLARY] as number)
+    for (let index = 0; index < this.length; index++) {
+      const number = this.#rows[this.#first + index * COLUMNS + ANCILLARY] as number
+      if (number !== 0) this.#socket.dropAncillary(number)
     }
   }
 }
@@ -308,7 +337,7 @@ export class Incoming {
   }
 
   #receiveAhead(): ReceivedMessage | null | typeof WAIT {
-    const batch = this.#read(ROWS)
+    const batch = this.#read()
     if (batch === null || batch === WAIT) return batch
     if (batch.length > 1) {
       this.#batch = batch
@@ -325,12 +354,12 @@ export class Incoming {
     if (ahead !== undefined) return shortened(ahead, longest)
     const count = this.#fill(1, longest)
     if (count <= 0) return count === 0 ? null : WAIT
-    return this.#fromTable(slab.memory)
+    return this.#fromRow(slab.memory)
   }
 
-  #fromTable(memory: ArrayBuffer): ReceivedMessage {
-    const message = toMessage(this.#socket, memory, table, COLUMNS, this.#senders)
-    if (this.#timestamps) message.timestamp = timeOf(table, COLUMNS)
+  #fromRow(memory: ArrayBuffer): ReceivedMessage {
+    const message = toMessage(this.#socket, memory, rows, row * COLUMNS, this.#senders)
+    if (this.#timestamps) message.timestamp = timeOf(rows, row * COLUMNS)
     return message
   }
 
@@ -343,13 +372,13 @@ export class Incoming {
     const room = Math.min(length, longest)
     slab.makeRoom(Math.max(room, 1))
     const { buffer, memory, used } = slab
-    const count = this.#socket.peekMessage(buffer, used, used + room)
+    const count = this.#socket.peekMessage(buffer, used, used + room, row)
     if (count === -EAGAIN) return WAIT
     if (count < 0) throw errnoError(count, 'recvmsg')
     if (count === 0) return null
-    slab.used = used + (table[COLUMNS + LENGTH] as number)
+    slab.used = used + (rows[row * COLUMNS + LENGTH] as number)
     this.#learnSenders(1)
-    return this.#fromTable(memory)
+    return this.#fromRow(memory)
   }
 
   #receiveBatch(): IteratorResult<ReceivedBatch, undefined> | typeof WAIT {
@@ -358,7 +387,7 @@ export class Incoming {
     this.#given = undefined
     const ahead = this.#batch
     this.#batch = undefined
-    const batch = ahead === undefined ? this.#read(ROWS) : ahead.tail(this.#next)
+    const batch = ahead === undefined ? this.#read() : ahead.tail(this.#next)
     if (batch === WAIT) return WAIT
     if (batch === null) return END
     this.#given = batch
@@ -366,38 +395,41 @@ export class Incoming {
   }
 
   /** Reads what there is: at least one message, null at the end. */
-  #read(most: number): ReceivedBatch | null | typeof WAIT {
+  #read(): ReceivedBatch | null | typeof WAIT {
     this.#source.assertReadable()
-    const count = this.#fill(most, LONGEST)
+    const count = this.#fill(MOST, LONGEST)
     if (count <= 0) return count === 0 ? null : WAIT
-    const rows = table.slice(COLUMNS, (1 + count) * COLUMNS)
-    return new ReceivedBatch(this.#socket, slab.buffer, slab.memory, rows, this.#senders, this.#timestamps)
+    const batch = new ReceivedBatch(
+      this.#socket, slab.buffer, slab.memory, rows, row * COLUMNS, count, this.#senders, this.#timestamps,
+    )
+    keepRows(count)
+    return batch
   }
 
-  /** Fills the table from the socket; -EAGAIN when there is nothing. */
+  /** Fills the next rows from the socket; -EAGAIN when there is nothing. */
   #fill(most: number, longest: number): number {
     for (;;) {
       slab.makeRoom(1)
-      const count = native.unixReceiveMessages(this.#number, slab.buffer, slab.used, most, longest)
+      const count = native.unixReceiveMessages(this.#number, slab.buffer, slab.used, row, most, longest)
       if (count < 0) {
         if (count === -EAGAIN) return count
         throw errnoError(count, 'recvmmsg')
       }
-      if (table[4] !== 0) this.#senders = []
+      if (head[FORGOT_SENDERS] !== 0) this.#senders = []
       if (count > 0) {
-        slab.used = table[1] as number
+        slab.used = head[USED] as number
         this.#learnSenders(count)
         return count
       }
-      if (table[3] === 0) return 0
+      if (head[NEEDED] === 0) return 0
       // The next message does not fit: it waits, natively, for this.
-      slab.makeRoom(table[3] as number)
+      slab.makeRoom(head[NEEDED] as number)
     }
   }
 
   #learnSenders(count: number): void {
-    for (let row = 1; row <= count; row++) {
-      const number = table[row * COLUMNS + SENDER] as number
+    for (let index = row; index < row + count; index++) {
+      const number = rows[index * COLUMNS + SENDER] as number
       if (number === 0 || this.#senders[number] !== undefined) continue
       const name = this.#socket.sender(number)
       // Frozen, so that sending to it need not look at it again.
@@ -418,10 +450,10 @@ function shortened(message: ReceivedMessage, longest: number): ReceivedMessage {
 export function receiveBytes(socket: Native.UnixSocket, number: number, longest: number): ReceivedMessage | null | typeof WAIT {
   slab.makeRoom(Math.min(longest, 64 * 1024))
   const { buffer, memory, used } = slab
-  const count = native.unixReceiveBytes(number, buffer, used, Math.min(buffer.length, used + longest))
+  const count = native.unixReceiveBytes(number, buffer, used, Math.min(buffer.length, used + longest), row)
   if (count === -EAGAIN) return WAIT
   if (count < 0) throw errnoError(count, 'recvmsg')
   if (count === 0) return null
-  slab.used = used + (table[COLUMNS + LENGTH] as number)
-  return toMessage(socket, memory, table, COLUMNS, [])
+  slab.used = used + (rows[row * COLUMNS + LENGTH] as number)
+  return toMessage(socket, memory, rows, row * COLUMNS, NO_SENDERS)
 }

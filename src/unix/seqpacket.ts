@@ -23,6 +23,7 @@ export class UnixSeqpacket extends Connected implements AsyncIterable<ReceivedMe
   private constructor(native: Native.UnixSocket, slot: number, timestamps: boolean, remote?: EncodedAddress) {
     super(native, slot, remote)
     this.#incoming = new Incoming(native, this, timestamps)
+    if (timestamps) configureOrClose([this], native, { timestamps })
   }
 
   /** @internal */
@@ -31,7 +32,8 @@ export class UnixSeqpacket extends Connected implements AsyncIterable<ReceivedMe
   }
 
   /**
-   * Connects to a listening seqpacket socket.
+   * Connects to a listening seqpacket socket. Without `bind` the kernel gives this one an abstract name, by which a
+   * receiver of ours tells its empty messages from its end for less than it could otherwise.
    *
    * Errors: `ENOENT` (no such file), `ECONNREFUSED` (nobody listens: a stale file), `EACCES` (a permission, named in the
    * message), `EPROTOTYPE` (another socket type), `ETIMEDOUT`; the signal's reason.
@@ -145,7 +147,7 @@ export class UnixSeqpacket extends Connected implements AsyncIterable<ReceivedMe
   }
 }
 
-/** Times always come with seqpacket messages: they tell an empty one from the end. */
+/** Times are never switched off: where the peer has no name, they tell an empty message from the end. */
 function untimed({ timestamps: _, ...options }: Native.UnixReceiveOptions): Native.UnixReceiveOptions {
   return options
 }

@@ -26,8 +26,10 @@ const SMALL: usize = 4096;
 /// When more than this has been used beyond that, it is given back.
 const MOST_KEPT: usize = 4 << 20;
 
-/// Numbers of a row of the table.
+/// Numbers of a row.
 const COLUMNS: usize = 12;
+/// Numbers of the head.
+const HEAD: usize = 5;
 
 /// Flags of a row.
 const TRUNCATED: u32 = 1;
@@ -35,7 +37,7 @@ const ANCILLARY_TRUNCATED: u32 = 2;
 const HAS_CREDENTIALS: u32 = 4;
 const HAS_TIMESTAMP: u32 = 8;
 
-/// Where messages come in: a table, descriptors and room, shared by all sockets of an environment.
+/// Where messages come in: a head, rows, descriptors and room, shared by all sockets of an environment.
 #[napi]
 pub struct UnixReceiver {
     scratch: Rc<RefCell<Scratch>>,
@@ -43,7 +45,8 @@ pub struct UnixReceiver {
 
 /// What the sockets share. JavaScript runs between the calls, not during them.
 pub(crate) struct Scratch {
-    table: Uint32Array,
+    head: Uint32Array,
+    rows: Uint32Array,
     descriptors: Int32Array,
     batch: ReceiveBatch,
     slots: Vec<u8>,
@@ -56,19 +59,22 @@ pub(crate) struct Scratch {
 
 #[napi]
 impl UnixReceiver {
-    /// `table` has a head and rows of twelve numbers. The head: rows after it, bytes used up to, whether the other side
-    /// ended after them, and the bytes of all messages together when they did not fit; whoever sees that must call again
-    /// at once with as much room; and whether the senders' numbers began anew. The rows: offset, length, full length, flags
-    /// (1 truncated, 2 something beside it is lost, 4 credentials, 8 a time), the number of what came beside it or 0,
-    /// the number of the sender or 0, pid, uid, gid, the time in nanoseconds since 1970, low and high half, and how many
-    /// descriptors are handed over in `descriptors`: only of a message that comes alone.
+    /// `head` says of the last call: rows filled, bytes used up to, whether the other side ended after them, the bytes
+    /// of all messages together when they did not fit (whoever sees that must call again at once with as much room), and
+    /// whether the senders' numbers began anew.
+    ///
+    /// `rows` has twelve numbers a message: offset, length, full length, flags (1 truncated, 2 something beside it is lost,
+    /// 4 credentials, 8 a time), the number of what came beside it or 0, the number of the sender or 0, pid, uid, gid,
+    /// the time in nanoseconds since 1970, low and high half, and how many descriptors are handed over in `descriptors`:
+    /// only of a message that comes alone.
     ///
     /// `descriptors` is also where those to be sent are.
     #[napi(constructor)]
-    pub fn new(table: Uint32Array, descriptors: Int32Array) -> Self {
+    pub fn new(head: Uint32Array, rows: Uint32Array, descriptors: Int32Array) -> Self {
         Self {
             scratch: Rc::new(RefCell::new(Scratch {
-                table,
+                head,
+                rows,
                 descriptors,
                 batch: ReceiveBatch::new(MESSAGES, 0),
                 slots: vec![0; MESSAGES * SLOT],
@@ -78,6 +84,12 @@ impl UnixReceiver {
                 spilled: 0,
             })),
         }
+    }
+
+    /// Has the next messages described in other rows: those before belong to batches that were handed out.
+    #[napi]
+    pub fn use_rows(&self, rows: Uint32Array) {
+        self.scratch.borrow_mut().rows = rows;
     }
 }
 
@@ -89,14 +101,15 @@ impl UnixSocket {
         self.inner.with_messages(|messages| messages.scratch = Some(Rc::clone(&receiver.scratch)));
     }
 
-    /// Copies the next message without taking it, or its beginning; its descriptors stay with it. One row, or 0 at the
+    /// Copies the next message without taking it, or its beginning; its descriptors stay with it. Row `row`, or 0 at the
     /// end.
     #[napi]
-    pub fn peek_message(&self, mut into: Uint8ArraySlice<'_>, start: u32, end: u32) -> i32 {
+    pub fn peek_message(&self, mut into: Uint8ArraySlice<'_>, start: u32, end: u32, row: u32) -> i32 {
         // SAFETY: as in `unix_receive_messages`.
         let into = unsafe { into.as_mut() };
         let inner = &self.inner;
-        count(through(inner, |scratch| scratch.one(inner, into, start as usize, end as usize, ReceiveFlags::PEEK)))
+        let place = Place { start: start as usize, row: row as usize };
+        count(through(inner, |scratch| scratch.one(inner, into, place, end as usize, ReceiveFlags::PEEK)))
     }
 
     /// The size of the next message; 0 for an empty one and at the end.
@@ -108,25 +121,41 @@ impl UnixSocket {
 }
 
 /// Takes at most `most` messages and puts them into `into`, one after the other from `start`, of each at most `longest`
-/// bytes. Answers how many; 0 at the end of a connection, or when they did not fit; or a negated errno: after `-EAGAIN`
-/// the reading token comes.
+/// bytes, described from `row` on. Answers how many; 0 at the end of a connection, or when they did not fit; or a
+/// negated errno: after `-EAGAIN` the reading token comes.
 #[napi]
-pub fn unix_receive_messages(socket: u32, mut into: Uint8ArraySlice<'_>, start: u32, most: u32, longest: u32) -> i32 {
+pub fn unix_receive_messages(
+    socket: u32,
+    mut into: Uint8ArraySlice<'_>,
+    start: u32,
+    row: u32,
+    most: u32,
+    longest: u32,
+) -> i32 {
     // SAFETY: JavaScript is not running while they are filled, and no other view of the bytes is held.
     let into = unsafe { into.as_mut() };
     numbered(socket, |inner| {
-        through(inner, |scratch| scratch.receive(inner, into, start as usize, most as usize, longest as usize))
+        let place = Place { start: start as usize, row: row as usize };
+        through(inner, |scratch| scratch.receive(inner, into, place, most as usize, longest as usize))
     })
 }
 
-/// Takes what a stream has, with what came beside it, into `into[start..end]`: one row. 0 at the end.
+/// Takes what a stream has, with what came beside it, into `into[start..end]`: row `row`. 0 at the end.
 #[napi]
-pub fn unix_receive_bytes(socket: u32, mut into: Uint8ArraySlice<'_>, start: u32, end: u32) -> i32 {
+pub fn unix_receive_bytes(socket: u32, mut into: Uint8ArraySlice<'_>, start: u32, end: u32, row: u32) -> i32 {
     // SAFETY: as in `unix_receive_messages`.
     let into = unsafe { into.as_mut() };
     numbered(socket, |inner| {
-        through(inner, |scratch| scratch.one(inner, into, start as usize, end as usize, ReceiveFlags::NONE))
+        let place = Place { start: start as usize, row: row as usize };
+        through(inner, |scratch| scratch.one(inner, into, place, end as usize, ReceiveFlags::NONE))
     })
+}
+
+/// Where the next message goes: its bytes, and what is said of it.
+#[derive(Clone, Copy)]
+struct Place {
+    start: usize,
+    row: usize,
 }
 
 fn through(inner: &Inner, receive: impl FnOnce(&mut Scratch) -> Result<usize, Errno>) -> Result<usize, Errno> {
@@ -145,23 +174,24 @@ impl Scratch {
         &mut self,
         inner: &Rc<Inner>,
         into: &mut [u8],
-        start: usize,
+        Place { start, row }: Place,
         most: usize,
         longest: usize,
     ) -> Result<usize, Errno> {
-        // SAFETY: JavaScript is not running, and no other view of the table is held.
-        let table = unsafe { self.table.as_mut() };
-        let rows_there_are = (table.len() / COLUMNS).saturating_sub(1).min(most);
-        let (head, rows) = table.split_first_chunk_mut::<COLUMNS>().ok_or(Errno::FAULT)?;
+        // SAFETY: JavaScript is not running, and no other view of the two is held.
+        let (head, rows) = unsafe { (self.head.as_mut(), self.rows.as_mut()) };
+        let head = head.first_chunk_mut::<HEAD>().ok_or(Errno::FAULT)?;
+        let rows = rows.get_mut(row * COLUMNS..).ok_or(Errno::FAULT)?;
+        let most = most.min(rows.len() / COLUMNS);
         let is_rest = self.next < self.batch.messages().len() && std::ptr::eq(self.owner.as_ptr(), Rc::as_ptr(inner));
         if !is_rest {
             self.next = 0;
         }
         let forgot = !is_rest && inner.with_messages(crate::unix_messages::Messages::forget_senders);
-        *head = [0; COLUMNS];
+        *head = [0; HEAD];
         head[4] = forgot.into();
         if !is_rest {
-            let slots = MESSAGES.min(rows_there_are) * SLOT;
+            let slots = MESSAGES.min(most) * SLOT;
             let slots = &mut self.slots[..slots];
             inner.with(|socket| socket.try_receive_batch(&mut self.batch, slots, SLOT))?;
             self.spilled +=
@@ -175,20 +205,24 @@ impl Scratch {
             return Ok(0);
         }
         let names = inner.with(|socket| Ok(socket.kind() == Kind::Datagram))?;
-        let (mut count, mut used) = (0, start);
-        while count < rows_there_are && self.next < self.batch.messages().len() {
+        let (mut count, mut used, mut sender) = (0, start, 0);
+        while count < most && self.next < self.batch.messages().len() {
             let placed = self.batch.messages()[self.next];
             let length = kept(&placed);
             let room = &mut into[used..used + length];
             room.copy_from_slice(&self.slots[placed.offset..placed.offset + length]);
             let row = &mut rows[count * COLUMNS..(count + 1) * COLUMNS];
-            let ancillary = std::mem::take(self.batch.ancillary(self.next));
             row[..3].copy_from_slice(&[used as u32, length as u32, placed.full_length as u32]);
             row[3] = flags(placed.truncated || length < placed.full_length, placed);
             // On a connection the kernel tells the peer's name, which a takeover may have left a temporary one.
-            row[5] = if names { inner.with_messages(|all| all.number(self.batch.from(self.next))) } else { 0 };
-            let alone = (most == 1).then_some(&mut self.descriptors);
-            describe(row, ancillary, inner, alone);
+            if names && (count == 0 || !self.batch.same_sender(self.next)) {
+                sender = inner.with_messages(|all| all.number(self.batch.from(self.next)));
+            }
+            row[5] = sender;
+            (row[4], row[11]) = (0, 0);
+            if let Some(ancillary) = self.batch.take_ancillary(self.next) {
+                describe(row, ancillary, inner, (most == 1).then_some(&mut self.descriptors));
+            }
             used += length;
             count += 1;
             self.next += 1;
@@ -208,7 +242,7 @@ impl Scratch {
         &mut self,
         inner: &Rc<Inner>,
         into: &mut [u8],
-        start: usize,
+        Place { start, row }: Place,
         end: usize,
         how: ReceiveFlags,
     ) -> Result<usize, Errno> {
@@ -223,8 +257,8 @@ impl Scratch {
             received.pidfd = None;
         }
         // SAFETY: as in `receive`.
-        let table = unsafe { self.table.as_mut() };
-        let row = table.get_mut(COLUMNS..2 * COLUMNS).ok_or(Errno::FAULT)?;
+        let rows = unsafe { self.rows.as_mut() };
+        let row = rows.get_mut(row * COLUMNS..(row + 1) * COLUMNS).ok_or(Errno::FAULT)?;
         let placed = Placed {
             offset: start,
             length: received.length,

@@ -10,7 +10,7 @@ use crate::ancillary::{Ancillary, parse, words_for};
 use crate::error::{Error, Result};
 use crate::kind::Kind;
 use crate::socket::Socket;
-use crate::sys::{Headers, RawAddress, Room};
+use crate::sys::{Headers, RawAddress, Room, bytes_of};
 use crate::wait;
 
 /// Room for a label in each message of a batch; longer ones are reported as truncated.
@@ -46,7 +46,7 @@ pub struct ReceiveBatch {
     overflow: Vec<u8>,
     spill: usize,
     placed: Vec<Placed>,
-    ancillary: Vec<Ancillary>,
+    ancillary: Vec<Option<Ancillary>>,
     end: bool,
 }
 
@@ -85,15 +85,21 @@ impl ReceiveBatch {
         self.from[index].into()
     }
 
+    /// Whether message `index` and the one before it have the same sender's name, at less than asking for both.
+    #[must_use]
+    pub fn same_sender(&self, index: usize) -> bool {
+        index > 0 && self.from[index].as_bytes() == self.from[index - 1].as_bytes()
+    }
+
     /// What of message `index` did not fit its slot.
     #[must_use]
     pub fn overflow(&self, index: usize) -> &[u8] {
         &self.overflow[index * self.spill..][..self.placed[index].overflow]
     }
 
-    /// What came beside message `index`, to take from. What nobody takes is closed by the next call.
-    pub fn ancillary(&mut self, index: usize) -> &mut Ancillary {
-        &mut self.ancillary[index]
+    /// What came beside message `index`, once. What nobody takes is closed by the next call.
+    pub fn take_ancillary(&mut self, index: usize) -> Option<Ancillary> {
+        self.ancillary[index].take()
     }
 
     /// Whether the other side of a seqpacket connection ended after these messages.
@@ -187,7 +193,8 @@ impl Socket {
                 truncated: reported.flags & libc::MSG_TRUNC != 0,
                 ancillary_truncated: reported.flags & libc::MSG_CTRUNC != 0,
             });
-            batch.ancillary.push(parse(&batch.control[index * words..][..words], reported.control));
+            let control = &bytes_of(&batch.control[index * words..][..words])[..reported.control];
+            batch.ancillary.push((!control.is_empty()).then(|| parse(control)));
         }
         Ok(batch.placed.len())
     }

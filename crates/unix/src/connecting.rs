@@ -38,6 +38,8 @@ impl Connecting {
     pub fn new(kind: Kind, bind: Option<Bind>) -> Result<Self> {
         let socket = kind.create()?;
         let name = match bind {
+            // With a name of its own, the other side can tell its empty messages from its end without asking for times.
+            None if kind == Kind::Seqpacket => bind_to(&socket, &Address::Unnamed).unwrap_or_default(),
             None => None,
             Some(Bind::Address(Address::Path(path))) => {
                 let claim = Claim { takeover: Takeover::Stale, mode: None, unlink_on_close: true };

@@ -167,8 +167,8 @@ impl<'a> Options<'a> {
         self.get(libc::SO_TIMESTAMPNS).map(|value| value != 0)
     }
 
-    /// Sets `SO_TIMESTAMPNS`. It is always on for seqpacket sockets of this crate: it is how an empty message is told
-    /// from the end, and switching it off leaves a guess in the case of an empty last message.
+    /// Sets `SO_TIMESTAMPNS`. It is always on for seqpacket sockets of this crate whose peer has no name: it is how an
+    /// empty message is told from the end there, and switching it off leaves a guess in the case of an empty last message.
     ///
     /// # Errors
     /// As above.

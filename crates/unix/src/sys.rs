@@ -164,6 +164,14 @@ pub(crate) struct Reported {
     pub(crate) flags: i32,
     /// Bytes of control data.
     pub(crate) control: usize,
+    /// Bytes of the sender's name; 0 for one without, and at the end.
+    pub(crate) name: usize,
+}
+
+/// Control data as bytes; the words are only there to align it.
+pub(crate) fn bytes_of(words: &[u64]) -> &[u8] {
+    // SAFETY: the bytes of integers are bytes, all of them belong to the slice, and no alignment is too small for them.
+    unsafe { std::slice::from_raw_parts(words.as_ptr().cast(), size_of_val(words)) }
 }
 
 /// `recvmsg(2)`, with the sender's address and whatever control data fits in `control`.
@@ -185,7 +193,8 @@ pub(crate) fn receive_message(
     // SAFETY: every pointer in the header points at memory borrowed for this call, with its true length.
     let length = count(unsafe { libc::syscall(libc::SYS_recvmsg, fd.as_raw_fd(), &raw mut header, flags) } as isize)?;
     from.length = header.msg_namelen;
-    Ok(Reported { length, flags: header.msg_flags, control: control_length(&header) })
+    let (control, name) = (control_length(&header), header.msg_namelen as usize);
+    Ok(Reported { length, flags: header.msg_flags, control, name })
 }
 
 #[allow(clippy::unnecessary_cast, reason = "musl's is a socklen_t, glibc's a size_t")]
@@ -276,6 +285,7 @@ impl Headers {
             length: header.msg_len as usize,
             flags: header.msg_hdr.msg_flags,
             control: control_length(&header.msg_hdr),
+            name: header.msg_hdr.msg_namelen as usize,
         }
     }
 

@@ -44,7 +44,26 @@ async fn ends_are_told_from_empty_messages_on_accepted_and_adopted_sockets() {
     let server = listener.accept().await.expect("a connection").into_fd();
     let server = Socket::from_fd(server, Kind::Seqpacket).expect("adopting");
     let (mut buffer, mut space) = ([0; 8], AncillarySpace::new());
-    assert!(!server.receive_message(&mut buffer, &mut space).await.expect("receiving").end);
+    let empty = server.receive_message(&mut buffer, &mut space).await.expect("receiving");
+    assert!(!empty.end && empty.timestamp.is_none(), "the client's name suffices");
+    assert!(server.receive_message(&mut buffer, &mut space).await.expect("receiving").end);
+}
+
+#[tokio::test]
+async fn ends_of_a_peer_without_a_name_are_told_from_its_empty_messages() {
+    let address = abstract_address();
+    let Address::Abstract(name) = &address else { panic!("abstract") };
+    let listener = listen(Kind::Seqpacket, &address);
+    let client = rustix::net::socket(rustix::net::AddressFamily::UNIX, rustix::net::SocketType::SEQPACKET, None);
+    let client = client.expect("a socket");
+    let to = rustix::net::SocketAddrUnix::new_abstract_name(name).expect("a name");
+    rustix::net::connect(&client, &to).expect("connecting");
+    rustix::net::send(&client, b"", rustix::net::SendFlags::empty()).expect("sending");
+    drop(client);
+    let server = listener.accept().await.expect("a connection");
+    let (mut buffer, mut space) = ([0; 8], AncillarySpace::new());
+    let empty = server.receive_message(&mut buffer, &mut space).await.expect("receiving");
+    assert!(!empty.end && empty.timestamp.is_some());
     assert!(server.receive_message(&mut buffer, &mut space).await.expect("receiving").end);
 }
 
@@ -86,7 +105,8 @@ async fn batches_keep_order_boundaries_descriptors_and_the_end() {
     assert_eq!(whole, [&b"aa"[..], b"", b"bbb", b"cccc", b"with", b""]);
     assert!(batch.end());
     assert!(batch.messages().iter().all(|placed| !placed.truncated && !placed.ancillary_truncated));
-    let fds: Vec<usize> = (0..count).map(|index| batch.ancillary(index).fds.len()).collect();
+    let fds: Vec<usize> =
+        (0..count).map(|index| batch.take_ancillary(index).map_or(0, |beside| beside.fds.len())).collect();
     assert_eq!(fds, [0, 0, 0, 0, 1, 0]);
     assert_eq!(other.receive_batch(&mut batch, &mut buffer, 3).await, Ok(0));
     assert!(batch.end());

@@ -21,6 +21,8 @@ const SCM_PIDFD: i32 = 4;
 
 const HEADER: usize = size_of::<libc::cmsghdr>();
 const WORD: usize = size_of::<usize>();
+/// Where the payload begins: `CMSG_DATA`.
+const PAYLOAD: usize = HEADER.next_multiple_of(WORD);
 /// The longest label given room to: a page, as long as security modules make them.
 const LABEL_ROOM: usize = 4096;
 
@@ -34,7 +36,7 @@ pub(crate) const fn words_for(label: usize) -> usize {
 }
 
 const fn space(payload: usize) -> usize {
-    HEADER.next_multiple_of(WORD) + payload.next_multiple_of(WORD)
+    PAYLOAD + payload.next_multiple_of(WORD)
 }
 
 /// Room for control data, to be kept between calls.
@@ -105,7 +107,7 @@ pub struct Received {
     pub pidfd: Option<OwnedFd>,
     /// `SCM_SECURITY`, with `SO_PASSSEC`: the sender's label, without a trailing NUL.
     pub security_label: Option<Vec<u8>>,
-    /// `SO_TIMESTAMPNS`: when it was sent, since 1970. Always there on seqpacket sockets.
+    /// `SO_TIMESTAMPNS`: when it was sent, since 1970. Always there on seqpacket sockets whose peer has no name.
     pub timestamp: Option<Duration>,
     /// The other side sends no more. An empty message is not the end.
     pub end: bool,
@@ -137,7 +139,7 @@ impl Socket {
                 Err(errno) => return Err(errno),
             }
         };
-        let ancillary = parse(&space.words, reported.control);
+        let ancillary = parse(&sys::bytes_of(&space.words)[..reported.control]);
         Ok(Received {
             length: reported.length.min(buffer.len()),
             full_length: reported.length,
@@ -185,6 +187,7 @@ impl Socket {
             Kind::Stream => had_room,
             Kind::Datagram => false,
             Kind::Seqpacket if reported.control > 0 || reported.flags & libc::MSG_CTRUNC != 0 => false,
+            Kind::Seqpacket if !self.is_timed() => reported.name == 0,
             // Every message has its time with it, unless somebody switched that off.
             Kind::Seqpacket => sys::option::<i32>(self.as_fd(), libc::SO_TIMESTAMPNS) == Ok(1) || self.peer_is_done(),
         }
@@ -199,49 +202,46 @@ impl Socket {
     }
 }
 
-/// Takes apart the first `length` bytes of control data. `cmsg(3)`.
+/// Takes control data apart. `cmsg(3)`.
 ///
 /// Every descriptor in it becomes owned, so that none can leak whatever else is wrong.
-pub(crate) fn parse(words: &[u64], length: usize) -> Ancillary {
+pub(crate) fn parse(control: &[u8]) -> Ancillary {
     let mut found = Ancillary::default();
-    let byte = |at: usize| words[at / 8].to_ne_bytes()[at % 8];
-    let number = |at: usize| i32::from_ne_bytes(std::array::from_fn(|index| byte(at + index)));
-    let end = length.min(size_of_val(words));
-    let mut at = 0;
-    while at + HEADER <= end {
-        let size = usize::from_ne_bytes(std::array::from_fn(|index| byte(at + index)));
-        if size < HEADER || at + size > end {
-            break;
-        }
-        let (level, kind) = (number(at + HEADER - 8), number(at + HEADER - 4));
-        let payload = at + HEADER.next_multiple_of(WORD);
-        let payload_size = size - HEADER.next_multiple_of(WORD);
+    let mut rest = control;
+    while let Some((size, after)) = rest.split_first_chunk().map(|(size, after)| (usize::from_ne_bytes(*size), after)) {
+        let Some(payload) = rest.get(PAYLOAD..size) else { break };
+        let (level, kind) = (number(after), number(&after[4..]));
         match (level, kind) {
             (libc::SOL_SOCKET, libc::SCM_RIGHTS) => {
-                found.fds.extend((0..payload_size / 4).map(|index| sys::own(number(payload + index * 4))));
+                found.fds.extend(payload.chunks_exact(4).map(|fd| sys::own(number(fd))));
             }
-            (libc::SOL_SOCKET, libc::SCM_CREDENTIALS) if payload_size >= 12 => {
-                let part = |index: usize| number(payload + index * 4).cast_unsigned();
+            (libc::SOL_SOCKET, libc::SCM_CREDENTIALS) if payload.len() >= 12 => {
+                let part = |index: usize| number(&payload[index * 4..]).cast_unsigned();
                 found.credentials = Some(Credentials { pid: part(0), uid: part(1), gid: part(2) });
             }
             // A negative number is an errno: the process is gone, or there was no descriptor left.
-            (libc::SOL_SOCKET, SCM_PIDFD) if payload_size >= 4 && number(payload) >= 0 => {
+            (libc::SOL_SOCKET, SCM_PIDFD) if payload.len() >= 4 && number(payload) >= 0 => {
                 found.pidfd = Some(sys::own(number(payload)));
             }
             (libc::SOL_SOCKET, SCM_SECURITY) => {
-                let mut label: Vec<u8> = (payload..payload + payload_size).map(byte).collect();
-                if label.last() == Some(&0) {
-                    label.pop();
-                }
-                found.security_label = Some(label);
+                found.security_label = Some(payload.strip_suffix(&[0]).unwrap_or(payload).to_vec());
             }
-            (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) if payload_size >= 2 * WORD => {
-                let part = |start: usize| usize::from_ne_bytes(std::array::from_fn(|index| byte(start + index)));
-                found.timestamp = Some(Duration::new(part(payload) as u64, part(payload + WORD) as u32));
+            (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
+                if let Some((seconds, rest)) = payload.split_first_chunk()
+                    && let Some(nanoseconds) = rest.first_chunk()
+                {
+                    let [seconds, nanoseconds] = [*seconds, *nanoseconds].map(usize::from_ne_bytes);
+                    found.timestamp = Some(Duration::new(seconds as u64, nanoseconds as u32));
+                }
             }
             _ => {}
         }
-        at += size.next_multiple_of(WORD);
+        rest = rest.get(size.next_multiple_of(WORD)..).unwrap_or_default();
     }
     found
+}
+
+/// The `int` that `bytes` begin with.
+fn number(bytes: &[u8]) -> i32 {
+    bytes.first_chunk().map_or(-1, |number| i32::from_ne_bytes(*number))
 }
