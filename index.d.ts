@@ -141,8 +141,8 @@ export declare class UnixProbe {
 export declare class UnixReceiver {
   /**
    * `head` says of the last call: rows filled, bytes used up to, whether the other side ended after them, the bytes
-   * of all messages together when they did not fit (whoever sees that must call again at once with as much room), and
-   * whether the senders' numbers began anew.
+   * of all messages together when they did not fit (whoever sees that must call again at once with as much room),
+   * whether the senders' numbers began anew, and how many senders have one.
    *
    * `rows` has twelve numbers a message: offset, length, full length, flags (1 truncated, 2 something beside it is lost,
    * 4 credentials, 8 a time), the number of what came beside it or 0, the number of the sender or 0, pid, uid, gid,

@@ -371,8 +371,11 @@ test('batches say where each message is and who sent it', async (t) => {
     t.is(batch.from(2), null)
     t.is(batch.data.toString('utf8', batch.start(1), batch.end(1)), 'from 1')
     t.deepEqual([...batch].map(({ data }) => data.toString()), ['from 0', 'from 1', 'from 2'])
-    t.throws(() => batch.at(3), { code: 'ERR_OUT_OF_RANGE' })
-    t.throws(() => batch.at(-1), { code: 'ERR_OUT_OF_RANGE' })
+    for (const method of ['at', 'start', 'end', 'from']) {
+      for (const index of [3, -1, 0.5, NaN, undefined, '0']) {
+        t.throws(() => batch[method](index), { code: 'ERR_OUT_OF_RANGE', message: /from 0 to 2/ }, `${method} ${index}`)
+      }
+    }
     break
   }
   t.deepEqual(await collect([]), [])

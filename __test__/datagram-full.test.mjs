@@ -317,3 +317,15 @@ test('a receiver in C that takes its time gets everything from many senders', as
   await flushed
   await until(() => true)
 })
+
+test('of two that are connected to each other only the memory of the sender limits what is under way', async (t) => {
+  const [receiver, sender] = [await bound(t), await bound(t)]
+  sender.connect(receiver.address)
+  const { sent } = await fill(sender)
+  for (let index = 0; index <= sent; index++) await receiver.receive()
+  receiver.connect(sender.address)
+  const { sent: more, waiting } = await fill(sender)
+  t.true(more > 5 * sent, `${sent}, then ${more}`)
+  for (let index = 0; index <= more; index++) t.is(await text(receiver), `fill ${index}`)
+  await waiting
+})

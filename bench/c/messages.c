@@ -1,4 +1,5 @@
-/* 64-byte messages with a system call each: datagram|seqpacket then send|receive|echo|rtt. */
+/* 64-byte messages with a system call each: datagram|connected|seqpacket then send|receive|echo|rtt. Two `connected`
+ * datagram sockets are connected to each other. */
 #include "program.h"
 
 static char data[4096];
@@ -24,24 +25,24 @@ static void round_trips(int file, double duration) {
 }
 
 int main(int argc, char **argv) {
-  int type = strcmp(argv[1], "datagram") == 0 ? SOCK_DGRAM : SOCK_SEQPACKET;
+  int type = strcmp(argv[1], "seqpacket") == 0 ? SOCK_SEQPACKET : SOCK_DGRAM;
+  int connected = strcmp(argv[1], "connected") == 0;
   char *role = argv[2], *path = argv[argc - 2];
   double duration = atof(argv[argc - 1]);
-  if (strcmp(role, "send") == 0) {
-    int file = connect_to(type, path);
+  struct sockaddr_un server = address_of(path), client = server;
+  strcat(client.sun_path, ".client");
+  if (strcmp(role, "send") == 0 || strcmp(role, "rtt") == 0) {
+    int file = socket(AF_UNIX, type, 0), answered = connected || (type == SOCK_DGRAM && strcmp(role, "rtt") == 0);
+    if (answered && bind(file, (struct sockaddr *)&client, sizeof client) != 0) fail("bind");
+    if (connect(file, (struct sockaddr *)&server, sizeof server) != 0) fail("connect");
+    if (strcmp(role, "rtt") == 0) round_trips(file, duration);
     while (send(file, data, 64, 0) == 64) {}
     return 0;
   }
-  if (strcmp(role, "rtt") == 0) {
-    struct sockaddr_un own = address_of(path), server = own;
-    strcat(own.sun_path, ".client");
-    int file = socket(AF_UNIX, type, 0);
-    if (type == SOCK_DGRAM && bind(file, (struct sockaddr *)&own, sizeof own) != 0) fail("bind");
-    if (connect(file, (struct sockaddr *)&server, sizeof server) != 0) fail("connect");
-    round_trips(file, duration);
-  }
   int file = listen_on(type, path);
   if (type == SOCK_SEQPACKET) file = accept(file, NULL, NULL);
+  if (connected && (recv(file, data, sizeof data, 0) != 64 || connect(file, (struct sockaddr *)&client, sizeof client) != 0))
+    fail("connect");
   if (strcmp(role, "receive") == 0) {
     struct meter meter = {.duration = duration};
     long received = 0;

@@ -15,6 +15,7 @@ const order = [
   'idle-connection-memory',
   'import-time',
   'datagram-64',
+  'datagram-64-open',
   'datagram-rtt-64',
   'seqpacket-64',
   'seqpacket-rtt-64',

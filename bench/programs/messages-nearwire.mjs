@@ -1,4 +1,5 @@
-// 64-byte messages, `datagram` or `seqpacket`, then `send`, `receive`, `receive batches`, `echo` or `rtt`.
+// 64-byte messages, `datagram`, `connected` or `seqpacket`, then `send`, `receive`, `receive batches`, `echo` or `rtt`. Two
+// `connected` datagram sockets are connected to each other.
 import { UnixDatagram, UnixSeqpacket, UnixSeqpacketListener } from 'nearwire'
 import { meter, path, ready, role, roundTrips } from './program.mjs'
 
@@ -6,9 +7,10 @@ const [kind, what, batches] = role.split(' ')
 const message = Buffer.alloc(64, 'm')
 
 async function serve() {
-  if (kind === 'datagram') {
+  if (kind !== 'seqpacket') {
     const socket = await UnixDatagram.bind(path)
     ready()
+    if (kind === 'connected') socket.connect((await socket.receive()).from)
     return socket
   }
   const listener = await UnixSeqpacketListener.listen(path)
@@ -18,7 +20,8 @@ async function serve() {
 
 async function connect() {
   if (kind === 'seqpacket') return UnixSeqpacket.connect(path)
-  const socket = what === 'rtt' ? await UnixDatagram.bind('auto') : UnixDatagram.unbound()
+  const isAnswered = kind === 'connected' || what === 'rtt'
+  const socket = isAnswered ? await UnixDatagram.bind('auto') : UnixDatagram.unbound()
   socket.connect(path)
   return socket
 }

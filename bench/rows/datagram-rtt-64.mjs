@@ -13,7 +13,7 @@ export default {
       server: 'messages-node-unix-socket.mjs datagram echo',
       client: 'messages-node-unix-socket.mjs datagram rtt',
     },
-    'unix-dgram': { needs: 'unix-dgram', server: 'messages-unix-dgram.mjs echo', client: 'messages-unix-dgram.mjs rtt' },
+    'unix-dgram': { needs: 'unix-dgram', server: 'messages-unix-dgram.mjs datagram echo', client: 'messages-unix-dgram.mjs datagram rtt' },
   },
   targets: [],
 }

@@ -1,13 +1,13 @@
 export default {
-  title: '64-byte seqpacket messages from one process to another, two cores',
+  title: '64-byte seqpacket messages from one process to another, two cores; ours by batches()',
   unit: 'messages/s',
   higherIsBetter: true,
   cores: 2,
-  amount: 1000,
+  amount: 2000,
   quick: 200,
-  ours: { server: 'messages-nearwire.mjs seqpacket receive', client: 'messages-nearwire.mjs seqpacket send' },
+  ours: { server: 'messages-nearwire.mjs seqpacket receive batches', client: 'messages-nearwire.mjs seqpacket send' },
   variants: {
-    'batches()': { server: 'messages-nearwire.mjs seqpacket receive batches', client: 'messages-nearwire.mjs seqpacket send' },
+    'for await, a promise a message': { server: 'messages-nearwire.mjs seqpacket receive', client: 'messages-nearwire.mjs seqpacket send' },
   },
   peers: {
     'C, a call a message': { server: 'messages.c seqpacket receive', client: 'messages.c seqpacket send' },

@@ -58,6 +58,7 @@ const MOST = 32
 const USED = 1
 const NEEDED = 3
 const FORGOT_SENDERS = 4
+const SENDERS = 5
 /** What is said of a message. */
 const COLUMNS = 12
 const OFFSET = 0
@@ -78,10 +79,12 @@ const HAS_TIMESTAMP = 8
 
 const LONGEST = 0xffff_ffff
 const NO_FDS: readonly number[] = Object.freeze([])
-const NO_SENDERS: readonly UnixAddress[] = Object.freeze([])
+/** A sender's name by its number; number 0 has none. */
+type Senders = readonly (UnixAddress | null)[]
+const NO_SENDERS: Senders = Object.freeze([null])
 
 // Messages are taken off one socket at a time on this thread, so all sockets share the memory that is filled natively.
-const head = new Uint32Array(5)
+const head = new Uint32Array(6)
 const descriptors = new Int32Array(MOST_DESCRIPTORS)
 /** Rows of so many batches are one piece of memory, which is never written again: a piece a batch would cost as much as the batch. */
 const ROWS = 16 * MOST
@@ -116,14 +119,13 @@ export function sendMessage(
 
 /** What one row of a table says. */
 function toMessage(
-  socket: Native.UnixSocket, memory: ArrayBuffer, rows: Uint32Array, at: number, senders: readonly UnixAddress[],
+  socket: Native.UnixSocket, memory: ArrayBuffer, rows: Uint32Array, at: number, senders: Senders,
 ): ReceivedMessage {
   const offset = rows[at + OFFSET] as number
   const flags = rows[at + FLAGS] as number
-  const sender = rows[at + SENDER] as number
   const message: ReceivedMessage = {
     data: cut(memory, offset, offset + (rows[at + LENGTH] as number)),
-    from: sender === 0 ? null : senders[sender] as UnixAddress,
+    from: senders[rows[at + SENDER] as number] as UnixAddress | null,
     fds: NO_FDS,
     credentials: null,
     pidfd: null,
@@ -176,13 +178,13 @@ export class ReceivedBatch implements Iterable<ReceivedMessage> {
   readonly #rows: Uint32Array
   /** Where the first row begins. */
   readonly #first: number
-  readonly #senders: readonly UnixAddress[]
+  readonly #senders: Senders
   readonly #timestamps: boolean
 
   /** @internal `memory` is that of `data`, from its beginning; the rows are `length` of them from `first` on. */
   constructor(
     socket: Native.UnixSocket, data: Buffer, memory: ArrayBuffer, rows: Uint32Array, first: number, length: number,
-    senders: readonly UnixAddress[], timestamps: boolean,
+    senders: Senders, timestamps: boolean,
   ) {
     this.#socket = socket
     this.data = data
@@ -196,18 +198,18 @@ export class ReceivedBatch implements Iterable<ReceivedMessage> {
 
   /** Where message `index` begins in `data`. */
   start(index: number): number {
-    return this.#rows[this.#first + index * COLUMNS] as number
+    return this.#rows[this.#row(index)] as number
   }
 
   /** Where message `index` ends in `data`. */
   end(index: number): number {
-    const at = this.#first + index * COLUMNS
+    const at = this.#row(index)
     return (this.#rows[at] as number) + (this.#rows[at + LENGTH] as number)
   }
 
   /** The sender of message `index`, or null. */
   from(index: number): UnixAddress | null {
-    return this.#senders[this.#rows[this.#first + index * COLUMNS + SENDER] as number] ?? null
+    return this.#senders[this.#rows[this.#row(index) + SENDER] as number] as UnixAddress | null
   }
 
   /**
@@ -215,8 +217,7 @@ export class ReceivedBatch implements Iterable<ReceivedMessage> {
    * once: descriptors that nobody asked for are closed then. Throws `ERR_MESSAGE_TAKEN` for those.
    */
   at(index: number): ReceivedMessage {
-    if (index < 0 || index >= this.length) throw check.outOfRange('index', index, `from 0 to ${this.length - 1}`)
-    const at = this.#first + index * COLUMNS
+    const at = this.#row(index)
     const message = toMessage(this.#socket, this.#memory, this.#rows, at, this.#senders)
     if (this.#timestamps) message.timestamp = timeOf(this.#rows, at)
     return message
@@ -229,7 +230,7 @@ export class ReceivedBatch implements Iterable<ReceivedMessage> {
 
   /** @internal A message as it would be, without taking what came with it. */
   peek(index: number): ReceivedMessage {
-    const at = this.#first + index * COLUMNS
+    const at = this.#row(index)
     const rows = this.#rows.slice(at, at + COLUMNS)
     rows[ANCILLARY] = 0
     const message = toMessage(this.#socket, this.#memory, rows, 0, this.#senders)
@@ -243,6 +244,13 @@ export class ReceivedBatch implements Iterable<ReceivedMessage> {
     return new ReceivedBatch(
       this.#socket, this.data, this.#memory, this.#rows, first, this.length - index, this.#senders, this.#timestamps,
     )
+  }
+
+  /** Where the row of message `index` begins. Other batches have theirs around it. */
+  #row(index: number): number {
+    // A shift makes an index of whatever is none.
+    if (index >>> 0 !== index || index >= this.length) throw check.outOfRange('index', index, `an integer from 0 to ${this.length - 1}`)
+    return this.#first + index * COLUMNS
   }
 
   /** @internal Closes what came with messages that nobody has asked for. */
@@ -272,7 +280,7 @@ export class Incoming {
   #next = 0
   /** The batch that was handed over last. */
   #given: ReceivedBatch | undefined
-  #senders: UnixAddress[] = []
+  #senders: (UnixAddress | null)[] = [null]
   readonly #nextMessage = (): IteratorResult<ReceivedMessage, undefined> | typeof WAIT => {
     const message = this.#ahead() ?? this.#receiveAhead()
     return message === WAIT ? WAIT : message === null ? END : { done: false, value: message }
@@ -377,7 +385,7 @@ export class Incoming {
     if (count < 0) throw errnoError(count, 'recvmsg')
     if (count === 0) return null
     slab.used = used + (rows[row * COLUMNS + LENGTH] as number)
-    this.#learnSenders(1)
+    this.#learnSenders()
     return this.#fromRow(memory)
   }
 
@@ -415,10 +423,10 @@ export class Incoming {
         if (count === -EAGAIN) return count
         throw errnoError(count, 'recvmmsg')
       }
-      if (head[FORGOT_SENDERS] !== 0) this.#senders = []
+      if (head[FORGOT_SENDERS] !== 0) this.#senders = [null]
       if (count > 0) {
         slab.used = head[USED] as number
-        this.#learnSenders(count)
+        this.#learnSenders()
         return count
       }
       if (head[NEEDED] === 0) return 0
@@ -427,13 +435,12 @@ export class Incoming {
     }
   }
 
-  #learnSenders(count: number): void {
-    for (let index = row; index < row + count; index++) {
-      const number = rows[index * COLUMNS + SENDER] as number
-      if (number === 0 || this.#senders[number] !== undefined) continue
-      const name = this.#socket.sender(number)
+  /** Fetches the names of senders that were not there before. */
+  #learnSenders(): void {
+    while (this.#senders.length <= (head[SENDERS] as number)) {
+      const name = this.#socket.sender(this.#senders.length)
       // Frozen, so that sending to it need not look at it again.
-      if (name !== null) this.#senders[number] = Object.freeze(decodeAddress(name))
+      this.#senders.push(name === null ? null : Object.freeze(decodeAddress(name)))
     }
   }
 }

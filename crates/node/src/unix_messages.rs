@@ -65,6 +65,11 @@ impl Messages {
         number
     }
 
+    /// How many senders have a number.
+    pub(crate) fn senders(&self) -> usize {
+        self.names.len()
+    }
+
     /// Forgets the senders when there are too many of them; answers whether it did. Only between batches.
     pub(crate) fn forget_senders(&mut self) -> bool {
         if self.names.len() < MOST_SENDERS {

@@ -29,7 +29,7 @@ const MOST_KEPT: usize = 4 << 20;
 /// Numbers of a row.
 const COLUMNS: usize = 12;
 /// Numbers of the head.
-const HEAD: usize = 5;
+const HEAD: usize = 6;
 
 /// Flags of a row.
 const TRUNCATED: u32 = 1;
@@ -60,8 +60,8 @@ pub(crate) struct Scratch {
 #[napi]
 impl UnixReceiver {
     /// `head` says of the last call: rows filled, bytes used up to, whether the other side ended after them, the bytes
-    /// of all messages together when they did not fit (whoever sees that must call again at once with as much room), and
-    /// whether the senders' numbers began anew.
+    /// of all messages together when they did not fit (whoever sees that must call again at once with as much room),
+    /// whether the senders' numbers began anew, and how many senders have one.
     ///
     /// `rows` has twelve numbers a message: offset, length, full length, flags (1 truncated, 2 something beside it is lost,
     /// 4 credentials, 8 a time), the number of what came beside it or 0, the number of the sender or 0, pid, uid, gid,
@@ -221,7 +221,7 @@ impl Scratch {
             row[5] = sender;
             (row[4], row[11]) = (0, 0);
             if let Some(ancillary) = self.batch.take_ancillary(self.next) {
-                describe(row, ancillary, inner, (most == 1).then_some(&mut self.descriptors));
+                describe(row, *ancillary, inner, (most == 1).then_some(&mut self.descriptors));
             }
             used += length;
             count += 1;
@@ -230,6 +230,7 @@ impl Scratch {
         head[0] = count as u32;
         head[1] = used as u32;
         head[2] = self.batch.end().into();
+        head[5] = inner.with_messages(|all| all.senders()) as u32;
         if self.spilled > MOST_KEPT {
             self.slots = vec![0; MESSAGES * SLOT];
             self.spilled = 0;
@@ -257,7 +258,8 @@ impl Scratch {
             received.pidfd = None;
         }
         // SAFETY: as in `receive`.
-        let rows = unsafe { self.rows.as_mut() };
+        let (head, rows) = unsafe { (self.head.as_mut(), self.rows.as_mut()) };
+        let head = head.first_chunk_mut::<HEAD>().ok_or(Errno::FAULT)?;
         let row = rows.get_mut(row * COLUMNS..(row + 1) * COLUMNS).ok_or(Errno::FAULT)?;
         let placed = Placed {
             offset: start,
@@ -270,6 +272,7 @@ impl Scratch {
         row[..3].copy_from_slice(&[start as u32, received.length as u32, received.full_length as u32]);
         row[3] = flags(received.truncated, placed);
         row[5] = received.from.take().map_or(0, |from| inner.with_messages(|all| all.number(from)));
+        head[5] = inner.with_messages(|all| all.senders()) as u32;
         let ancillary = Ancillary {
             fds: received.fds,
             credentials: received.credentials,

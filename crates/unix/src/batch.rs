@@ -46,7 +46,7 @@ pub struct ReceiveBatch {
     overflow: Vec<u8>,
     spill: usize,
     placed: Vec<Placed>,
-    ancillary: Vec<Option<Ancillary>>,
+    ancillary: Vec<Option<Box<Ancillary>>>,
     end: bool,
 }
 
@@ -98,7 +98,7 @@ impl ReceiveBatch {
     }
 
     /// What came beside message `index`, once. What nobody takes is closed by the next call.
-    pub fn take_ancillary(&mut self, index: usize) -> Option<Ancillary> {
+    pub fn take_ancillary(&mut self, index: usize) -> Option<Box<Ancillary>> {
         self.ancillary[index].take()
     }
 
@@ -169,6 +169,7 @@ impl Socket {
                 overflow: &mut batch.overflow,
                 spill: batch.spill,
                 from: &mut batch.from,
+                names: self.kind() == Kind::Datagram,
                 control: &mut batch.control,
                 control_each: words,
             };
@@ -194,7 +195,7 @@ impl Socket {
                 ancillary_truncated: reported.flags & libc::MSG_CTRUNC != 0,
             });
             let control = &bytes_of(&batch.control[index * words..][..words])[..reported.control];
-            batch.ancillary.push((!control.is_empty()).then(|| parse(control)));
+            batch.ancillary.push((!control.is_empty()).then(|| Box::new(parse(control))));
         }
         Ok(batch.placed.len())
     }

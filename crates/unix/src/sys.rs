@@ -238,7 +238,7 @@ impl Headers {
     /// `recvmmsg(2)`: message `i` goes to `data[i * slot..]`, what does not fit there to `overflow[i * spill..]`, its
     /// sender to `from[i]`, and its control data to `control[i * control_each..]`. At most `messages` of them.
     pub(crate) fn receive(&mut self, fd: BorrowedFd<'_>, room: Room<'_>, flags: i32) -> Result<usize, Errno> {
-        let Room { messages, data, slot, overflow, spill, from, control, control_each } = room;
+        let Room { messages, data, slot, overflow, spill, from, names, control, control_each } = room;
         let messages = messages.min(self.headers.len()).min(from.len());
         assert!(data.len() >= messages * slot && overflow.len() >= messages * spill);
         assert!(control.len() >= messages * control_each && self.parts.len() >= messages * 2);
@@ -251,7 +251,8 @@ impl Headers {
             parts[1] = libc::iovec { iov_base: spill_at.cast(), iov_len: spill };
             let header = &mut self.headers[index].msg_hdr;
             header.msg_name = address.bytes.as_mut_ptr().cast();
-            header.msg_namelen = ADDRESS_SPACE as libc::socklen_t;
+            // How long it is the kernel says even where there is no room.
+            header.msg_namelen = if names { ADDRESS_SPACE as libc::socklen_t } else { 0 };
             header.msg_iov = parts.as_mut_ptr();
             // One part is a faster way through the kernel than two of which one is empty.
             header.msg_iovlen = if spill == 0 { 1 } else { 2 };
@@ -273,7 +274,7 @@ impl Headers {
             )
         } as isize)?;
         for (index, address) in from.iter_mut().take(received).enumerate() {
-            address.length = self.headers[index].msg_hdr.msg_namelen;
+            address.length = if names { self.headers[index].msg_hdr.msg_namelen } else { 0 };
         }
         Ok(received)
     }
@@ -333,6 +334,8 @@ pub(crate) struct Room<'a> {
     pub(crate) overflow: &'a mut [u8],
     pub(crate) spill: usize,
     pub(crate) from: &'a mut [RawAddress],
+    /// Whether the senders' names are copied there.
+    pub(crate) names: bool,
     pub(crate) control: &'a mut [u64],
     pub(crate) control_each: usize,
 }
