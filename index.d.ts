@@ -232,6 +232,24 @@ export declare class UnixSocket {
 /** Adds seals. */
 export declare function addSeals(fd: number, seals: number): Failure | null
 
+/** The functions; once an environment. */
+export declare function calls(): Calls
+
+/** Functions of a socket's number. */
+export interface Calls {
+  unixRead: (socket: number, into: Uint8Array, start: number, end: number) => number
+  unixWrite: (socket: number, from: Uint8Array, start: number, end: number) => number
+  unixMarkDirty: (socket: number) => number
+  unixSend: (socket: number, data: Uint8Array) => number
+  unixSendMessage: (socket: number, data: Uint8Array, to: Uint8Array | undefined, fds: number, credentials: UnixCredentials | undefined) => number | Failure
+  unixFlushMessages: (socket: number) => number
+  unixReceiveMessages: (socket: number, into: Uint8Array, start: number, row: number, most: number, longest: number) => number
+  unixReceiveBytes: (socket: number, into: Uint8Array, start: number, end: number, row: number) => number
+  netlinkSend: (socket: number, data: Uint8Array, start: number, end: number, toPort: number, group: number) => number
+  netlinkExchange: (socket: number, length: number, toPort: number, limit: number) => number
+  netlinkReceive: (socket: number, limit: number) => number
+}
+
 /** Closes a descriptor that nobody owns. */
 export declare function closeFd(fd: number): Failure | null
 
@@ -274,15 +292,6 @@ export declare function hasPeer(fd: number): boolean
 export declare function mapMemory(fd: number, length: number, shared: boolean): ArrayBuffer | Failure
 
 /**
- * Sends the first `length` outgoing bytes to a port (0 is the kernel) and receives at once, at most `limit` datagrams:
- * what the kernel is asked it has mostly answered by then.
- *
- * Answers as `netlink_receive()` does, so `-EAGAIN` is said of receiving; or `-4096 - errno` when nothing was sent, after
- * EAGAIN with the writing token to come.
- */
-export declare function netlinkExchange(socket: number, length: number, toPort: number, limit: number): number
-
-/**
  * What to open. Everything but the protocol may be left out; the defaults are those of the crate: a port id of the
  * kernel's choice, no groups, the caller's network namespace, packet information.
  */
@@ -320,28 +329,6 @@ export interface NetlinkOpenOptions {
   /** `NETLINK_NO_ENOBUFS`. */
   noEnobufs?: boolean
 }
-
-/**
- * Receives what is queued, at most `limit` datagrams. Answers how many rows the table got, or a negated errno when there
- * is none: after `-EAGAIN` the reading token comes.
- *
- * The table is rows of seven numbers. The first row is about the batch: rows after it, bytes used, why it ended (0
- * nothing more was queued, 1 the buffer is full, 2 the table or the limit is, 3 the last row is an errno), and the length
- * of the datagram that did not fit. The others: offset (a multiple of 8), length, full length, port id of the sender,
- * group, network namespace id plus 1 or 0 for the socket's own, flags (1 cut short, 2 not a datagram but an errno, which
- * is in place of the full length).
- *
- * With 1 for a reason and no rows, the buffer is too short for the next datagram altogether.
- */
-export declare function netlinkReceive(socket: number, limit: number): number
-
-/**
- * Sends `data[start..end]` as one datagram to a port (0 is the kernel), to a group (0 is none), or to both.
- *
- * Zero: all of it is where it should be. `-errno`: it is nowhere. `-4096 - errno`: the group has it, the port has not;
- * whoever tries again leaves the group out. After EAGAIN, alone or less 4096, the writing token comes.
- */
-export declare function netlinkSend(socket: number, data: Uint8Array, start: number, end: number, toPort: number, group: number): number
 
 /** Sets an option; one that is on or off takes 1 or 0. */
 export declare function setSocketOption(fd: number, name: string, value: number): Failure | null
@@ -397,9 +384,6 @@ export interface UnixFeatures {
   peekOffset: boolean
 }
 
-/** Sends what is in the outbox of messages: zero when all of it went out, or a negated errno that its first message met. */
-export declare function unixFlushMessages(socket: number): number
-
 /** How to listen. */
 export interface UnixListenOptions {
   /** As for `listen(2)`. */
@@ -414,9 +398,6 @@ export interface UnixListenOptions {
   receive?: UnixReceiveOptions
 }
 
-/** Has the outbox flushed before the loop blocks, and keeps the process alive until it is. */
-export declare function unixMarkDirty(socket: number): number
-
 /** The process at the other end, as it was when the connection was made. */
 export interface UnixPeer {
   pid: number
@@ -425,19 +406,6 @@ export interface UnixPeer {
   /** Supplementary groups. */
   groups: Array<number>
 }
-
-/** Reads into `into[start..end]`. Zero is the end of the stream. */
-export declare function unixRead(socket: number, into: Uint8Array, start: number, end: number): number
-
-/** Takes what a stream has, with what came beside it, into `into[start..end]`: row `row`. 0 at the end. */
-export declare function unixReceiveBytes(socket: number, into: Uint8Array, start: number, end: number, row: number): number
-
-/**
- * Takes at most `most` messages and puts them into `into`, one after the other from `start`, of each at most `longest`
- * bytes, described from `row` on. Answers how many; 0 at the end of a connection, or when they did not fit; or a
- * negated errno: after `-EAGAIN` the reading token comes.
- */
-export declare function unixReceiveMessages(socket: number, into: Uint8Array, start: number, row: number, most: number, longest: number): number
 
 /** What arrives with messages; what is absent stays as it is. */
 export interface UnixReceiveOptions {
@@ -456,26 +424,6 @@ export interface UnixReceiveOptions {
   /** `SO_SNDBUF`, in bytes. */
   sendBuffer?: number
 }
-
-/**
- * Sends one message with `send(2)`, at once: a count or a negated errno. The first of a turn of the loop: the outbox
- * counts turns, so that JavaScript knows when the next one is the first again.
- */
-export declare function unixSend(socket: number, data: Uint8Array): number
-
-/**
- * Sends one message, with what goes beside it, to `to` or to where the socket is connected: a count, `-EAGAIN`, or why
- * not. The first so many of the shared descriptors go with it; they stay the caller's. On a stream, less than all of
- * `data` may go out, and the descriptors are gone then. After `-EAGAIN` the writing token comes, unless there was a
- * `to`.
- */
-export declare function unixSendMessage(socket: number, data: Uint8Array, to: Uint8Array | undefined | null, fds: number, credentials?: UnixCredentials | undefined | null): number | Failure
-
-/**
- * Writes what is in the outbox and then `from[start..end]`; answers how much of the latter went out. Less than all of
- * it, or `-EAGAIN`, means that the writing token comes.
- */
-export declare function unixWrite(socket: number, from: Uint8Array, start: number, end: number): number
 
 /** A non-blocking socket that is connected, or about to be. */
 export interface VsockConnecting {

@@ -10,7 +10,8 @@ for (const watcher of [false, true]) {
       import assert from 'node:assert/strict'
       import { closeSync, openSync } from 'node:fs'
       import { createRequire } from 'node:module'
-      const { EventLoop, UnixSocket, unixRead, unixWrite } = createRequire(process.cwd() + '/package.json')('./native.cjs')
+      const { EventLoop, UnixSocket, calls } = createRequire(process.cwd() + '/package.json')('./native.cjs')
+      const { unixRead, unixWrite } = calls()
       const taken = []
       const tokens = new Uint32Array(16)
       let called = 0
@@ -71,7 +72,8 @@ test('what is no token array is refused', async (t) => {
 test('many loops in one environment live side by side and end with it', async (t) => {
   const ended = await runScript(`
     import { createRequire } from 'node:module'
-    const { EventLoop, UnixSocket, unixRead, unixWrite } = createRequire(process.cwd() + '/package.json')('./native.cjs')
+    const { EventLoop, UnixSocket, calls } = createRequire(process.cwd() + '/package.json')('./native.cjs')
+    const { unixRead, unixWrite } = calls()
     const got = []
     const loops = Array.from({ length: 50 }, (_, index) => {
       const tokens = new Uint32Array(16)

@@ -23,6 +23,8 @@ function unsupported(why: string, cause?: unknown): Error {
 }
 
 export const native = load()
+/** What every byte comes by; see `crates/node/src/calls.rs`. */
+export const calls = native.calls()
 
 export type { Failure } from '#native'
 export type { Native }

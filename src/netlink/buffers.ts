@@ -2,7 +2,7 @@
 // copied. A buffer for each socket would cost a mebibyte each; one for each batch would be pinned by whoever keeps four
 // bytes of it.
 
-import { native } from '../native.js'
+import { calls, native } from '../native.js'
 import { align, NLMSG_HDRLEN } from './constants.js'
 import { type NetlinkMessage, writeHeader } from './message.js'
 
@@ -52,7 +52,7 @@ class Buffers {
    */
   receive(socket: number, limit: number): number {
     for (;;) {
-      const rows = native.netlinkReceive(socket, limit)
+      const rows = calls.netlinkReceive(socket, limit)
       if (rows !== 0) return rows
       this.#grow()
     }
@@ -62,7 +62,7 @@ class Buffers {
    * Sends what was put together and receives likewise, all in one call; less than `UNSENT` is a negated errno of sending.
    */
   exchange(socket: number, length: number, to: number, limit: number): number {
-    const rows = native.netlinkExchange(socket, length, to, limit)
+    const rows = calls.netlinkExchange(socket, length, to, limit)
     return rows === 0 ? this.receive(socket, limit) : rows
   }
 

@@ -3,7 +3,7 @@
 
 import { SocketError } from '../errors.js'
 import { Handle } from '../handle.js'
-import { type Native, native } from '../native.js'
+import { calls, type Native } from '../native.js'
 import { Queue } from '../queue.js'
 import { WAIT } from '../waits.js'
 import { buffers } from './buffers.js'
@@ -30,11 +30,11 @@ export class DumpSocket extends Handle<Native.NetlinkSocket> {
 
   /** Sends a request; answers a negated errno, or nothing, or a promise of either while a process has no room. */
   send(bytes: Buffer, end: number, peer: number): number | Promise<number> {
-    const outcome = native.netlinkSend(this.#number, bytes, 0, end, peer, 0)
+    const outcome = calls.netlinkSend(this.#number, bytes, 0, end, peer, 0)
     if (outcome !== -EAGAIN) return outcome
     const own = Buffer.from(bytes.subarray(0, end))
     return this.writes.wait(() => {
-      const again = native.netlinkSend(this.#number, own, 0, end, peer, 0)
+      const again = calls.netlinkSend(this.#number, own, 0, end, peer, 0)
       return again === -EAGAIN ? WAIT : again
     })
   }

@@ -3,7 +3,7 @@ import { cut } from '../cut.js'
 import { SocketError } from '../errors.js'
 import { Handle } from '../handle.js'
 import { iterate } from '../iterate.js'
-import { type Native, native } from '../native.js'
+import { calls, type Native } from '../native.js'
 import { WAIT, Waits } from '../waits.js'
 import {
   buffers, COLUMNS, ERRNO, FLAGS, FROM, FULL_LENGTH, GROUP, LENGTH, MOST, NAMESPACE, OFFSET, TRUNCATED,
@@ -233,7 +233,7 @@ export class NetlinkSocket extends Handle<Native.NetlinkSocket> implements Async
 
   /** Sends at once; answers the group that is left to send to when the port has no room, else nothing. */
   #try(bytes: Uint8Array, to: number, group: number): number | undefined {
-    const outcome = native.netlinkSend(this.#number, bytes, 0, bytes.length, to, group)
+    const outcome = calls.netlinkSend(this.#number, bytes, 0, bytes.length, to, group)
     if (outcome === 0) return undefined
     if (outcome === -EAGAIN) return group
     if (outcome === GROUP_ONLY - EAGAIN) return 0

@@ -1,6 +1,6 @@
 // Small messages to one destination, coalesced; the native side sends them together before the loop blocks.
 
-import { type Native, native } from '../native.js'
+import { calls, type Native } from '../native.js'
 import type { Lane } from './lane.js'
 
 /** Messages up to this size are coalesced; larger ones go to the kernel from where they are. */
@@ -97,13 +97,13 @@ export class MessageOutbox {
     this.#bounds[count + 1] = end
     this.#control[COUNT] = count + 1
     // A lane that is full knows already that it must wait, and is drained when there is room.
-    if (count === 0 && !this.lane.isBlocked && !this.lane.isDraining) native.unixMarkDirty(this.#number)
+    if (count === 0 && !this.lane.isBlocked && !this.lane.isDraining) calls.unixMarkDirty(this.#number)
     return true
   }
 
   /** Sends what is in it: 0, or a negated errno. */
   flush(): number {
-    return native.unixFlushMessages(this.#number)
+    return calls.unixFlushMessages(this.#number)
   }
 
   /** Forgets what is in it. */
@@ -111,7 +111,7 @@ export class MessageOutbox {
     this.#control[COUNT] = 0
     this.#control[HEAD] = 0
     // Lets go of the loop.
-    native.unixFlushMessages(this.#number)
+    calls.unixFlushMessages(this.#number)
   }
 
   #open(): void {

@@ -2,7 +2,7 @@
 
 import { EAGAIN } from '../errnos.js'
 import { SocketError } from '../errors.js'
-import { type Native, native } from '../native.js'
+import { calls, type Native } from '../native.js'
 import type { Holder } from '../waits.js'
 import { type EncodedAddress, encodeAddress, type UnixAddressLike } from './address.js'
 import type { Credentials } from './ancillary.js'
@@ -292,14 +292,14 @@ export class MessageOutgoing implements Road {
 
   #leaveNow(bytes: Uint8Array, lane: Lane): boolean {
     if (lane.to === undefined) {
-      const outcome = native.unixSend(this.number, bytes)
+      const outcome = calls.unixSend(this.number, bytes)
       if (outcome >= 0) {
         this.outbox.noteFirst()
         return true
       }
       if (outcome !== -EAGAIN) throw this.#note(this.#explained(outcome, bytes), lane)
     } else {
-      const outcome = native.unixSendMessage(this.number, bytes, lane.to, 0)
+      const outcome = calls.unixSendMessage(this.number, bytes, lane.to, 0, undefined)
       if (typeof outcome !== 'number') throw this.#note(failure(outcome, lane.to), lane)
       if (outcome >= 0) {
         this.outbox.noteFirst()

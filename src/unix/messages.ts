@@ -5,7 +5,7 @@ import * as check from '../arguments.js'
 import { cut } from '../cut.js'
 import { SocketError } from '../errors.js'
 import { END, iterate } from '../iterate.js'
-import { type Native, native } from '../native.js'
+import { calls, type Native, native } from '../native.js'
 import { WAIT, type Waits } from '../waits.js'
 import { decodeAddress, type EncodedAddress, type UnixAddress } from './address.js'
 import { type Credentials, MOST_DESCRIPTORS } from './ancillary.js'
@@ -114,7 +114,7 @@ export function sendMessage(
   credentials: Credentials | undefined,
 ): number | Native.Failure {
   for (let index = 0; index < fds.length; index++) descriptors[index] = fds[index] as number
-  return native.unixSendMessage(socket, bytes, to, fds.length, credentials)
+  return calls.unixSendMessage(socket, bytes, to, fds.length, credentials)
 }
 
 /** What one row of a table says. */
@@ -418,7 +418,7 @@ export class Incoming {
   #fill(most: number, longest: number): number {
     for (;;) {
       slab.makeRoom(1)
-      const count = native.unixReceiveMessages(this.#number, slab.buffer, slab.used, row, most, longest)
+      const count = calls.unixReceiveMessages(this.#number, slab.buffer, slab.used, row, most, longest)
       if (count < 0) {
         if (count === -EAGAIN) return count
         throw errnoError(count, 'recvmmsg')
@@ -457,7 +457,7 @@ function shortened(message: ReceivedMessage, longest: number): ReceivedMessage {
 export function receiveBytes(socket: Native.UnixSocket, number: number, longest: number): ReceivedMessage | null | typeof WAIT {
   slab.makeRoom(Math.min(longest, 64 * 1024))
   const { buffer, memory, used } = slab
-  const count = native.unixReceiveBytes(number, buffer, used, Math.min(buffer.length, used + longest), row)
+  const count = calls.unixReceiveBytes(number, buffer, used, Math.min(buffer.length, used + longest), row)
   if (count === -EAGAIN) return WAIT
   if (count < 0) throw errnoError(count, 'recvmsg')
   if (count === 0) return null

@@ -1,7 +1,7 @@
 import { EAGAIN } from '../errnos.js'
 import { Queue } from '../queue.js'
 import { SocketError } from '../errors.js'
-import { type Native, native } from '../native.js'
+import { calls, type Native } from '../native.js'
 import type { Holder } from '../waits.js'
 import { errnoError, isTheEnd } from './failures.js'
 
@@ -79,7 +79,7 @@ export class Outgoing {
   commit(end: number): void {
     const before = this.#control[TAIL]
     this.#control[TAIL] = end
-    if (before === 0) native.unixMarkDirty(this.#number)
+    if (before === 0) calls.unixMarkDirty(this.#number)
   }
 
   /** The promise that a sender should wait for, when the kernel is not keeping up. */
@@ -218,7 +218,7 @@ export class Outgoing {
 
   /** Writes the outbox and then bytes, as far as the kernel takes them; answers how many of the latter. */
   #write(bytes: Uint8Array, from: number): number {
-    const count = native.unixWrite(this.#number, bytes, from, bytes.length)
+    const count = calls.unixWrite(this.#number, bytes, from, bytes.length)
     if (count < 0) {
       if (count === -EAGAIN) {
         this.#blocked = true

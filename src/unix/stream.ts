@@ -6,7 +6,7 @@ import * as check from '../arguments.js'
 import { cut } from '../cut.js'
 import { SocketError } from '../errors.js'
 import { END, iterate } from '../iterate.js'
-import { type Native, native } from '../native.js'
+import { calls, type Native } from '../native.js'
 import { WAIT } from '../waits.js'
 import type { EncodedAddress, UnixAddressLike } from './address.js'
 import { configureOrClose, configureOrGiveBack, type Credentials, credentials, descriptors, receiveOptions, type ReceiveOptions } from './ancillary.js'
@@ -257,7 +257,7 @@ export class UnixStream extends Connected implements AsyncIterable<Buffer> {
   /** @internal Reads into a buffer now: a count, 0 at the end, or `-EAGAIN` when the token will come. */
   readNow(into: Uint8Array, start: number, end: number): number {
     this.assertOpen('read')
-    const count = native.unixRead(this.#number, into, start, end)
+    const count = calls.unixRead(this.#number, into, start, end)
     if (count < 0 && count !== -EAGAIN) throw errnoError(count, 'read')
     return count
   }

@@ -1,7 +1,7 @@
 //! What JavaScript sees of the transports: one thin class each, synchronous calls that answer with a count or a
 //! negated errno, and tokens for what becomes ready later. No policy: waiting, order, time and errors are TypeScript.
 //!
-//! Calls that every byte comes by are functions of a socket's number, which are cheaper than methods; see `numbers`.
+//! Calls that every byte comes by are functions of a socket's number, which are cheaper than methods; see `calls` and `numbers`.
 
 #![allow(unsafe_code, reason = "napi-derive writes unsafe glue into every module that exports something")]
 #![allow(clippy::use_self, reason = "napi-derive cannot resolve `Self` in what it exports")]
@@ -9,6 +9,7 @@
 
 mod address;
 mod adopt;
+pub mod calls;
 pub mod descriptors;
 pub mod event_loop;
 pub mod failure;

@@ -276,8 +276,7 @@ impl NetlinkSocket {
 ///
 /// Zero: all of it is where it should be. `-errno`: it is nowhere. `-4096 - errno`: the group has it, the port has not;
 /// whoever tries again leaves the group out. After EAGAIN, alone or less 4096, the writing token comes.
-#[napi]
-pub fn netlink_send(socket: u32, data: &[u8], start: u32, end: u32, to_port: u32, group: u32) -> i32 {
+pub(crate) fn netlink_send(socket: u32, data: &[u8], start: u32, end: u32, to_port: u32, group: u32) -> i32 {
     let Some(inner) = by_number(socket) else { return -CLOSED.raw_os_error() };
     let Some(datagram) = data.get(start as usize..end as usize) else {
         return -Errno::FAULT.raw_os_error();
@@ -299,8 +298,7 @@ pub fn netlink_send(socket: u32, data: &[u8], start: u32, end: u32, to_port: u32
 ///
 /// Answers as `netlink_receive()` does, so `-EAGAIN` is said of receiving; or `-4096 - errno` when nothing was sent, after
 /// EAGAIN with the writing token to come.
-#[napi]
-pub fn netlink_exchange(socket: u32, length: u32, to_port: u32, limit: u32) -> i32 {
+pub(crate) fn netlink_exchange(socket: u32, length: u32, to_port: u32, limit: u32) -> i32 {
     let Some(inner) = by_number(socket) else { return -CLOSED.raw_os_error() - OFFSET };
     let outcome = match (inner.socket.borrow().as_ref(), inner.memory.borrow().outgoing(length)) {
         (Some(socket), Some(request)) => socket.try_send(request, to_port, 0).map(drop),
@@ -323,7 +321,6 @@ pub fn netlink_exchange(socket: u32, length: u32, to_port: u32, limit: u32) -> i
 /// is in place of the full length).
 ///
 /// With 1 for a reason and no rows, the buffer is too short for the next datagram altogether.
-#[napi]
-pub fn netlink_receive(socket: u32, limit: u32) -> i32 {
+pub(crate) fn netlink_receive(socket: u32, limit: u32) -> i32 {
     by_number(socket).map_or(-CLOSED.raw_os_error(), |inner| inner.receive(limit))
 }

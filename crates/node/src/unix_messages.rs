@@ -284,8 +284,7 @@ impl UnixSocket {
 
 /// Sends one message with `send(2)`, at once: a count or a negated errno. The first of a turn of the loop: the outbox
 /// counts turns, so that JavaScript knows when the next one is the first again.
-#[napi]
-pub fn unix_send(socket: u32, data: &[u8]) -> i32 {
+pub(crate) fn unix_send(socket: u32, data: &[u8]) -> i32 {
     numbered(socket, |inner| {
         let sent = inner.with(|socket| socket.try_write(data));
         if sent.is_ok() {
@@ -299,8 +298,7 @@ pub fn unix_send(socket: u32, data: &[u8]) -> i32 {
 /// not. The first so many of the shared descriptors go with it; they stay the caller's. On a stream, less than all of
 /// `data` may go out, and the descriptors are gone then. After `-EAGAIN` the writing token comes, unless there was a
 /// `to`.
-#[napi]
-pub fn unix_send_message(
+pub(crate) fn unix_send_message(
     socket: u32,
     data: &[u8],
     to: Option<&[u8]>,
@@ -331,7 +329,6 @@ pub fn unix_send_message(
 }
 
 /// Sends what is in the outbox of messages: zero when all of it went out, or a negated errno that its first message met.
-#[napi]
-pub fn unix_flush_messages(socket: u32) -> i32 {
+pub(crate) fn unix_flush_messages(socket: u32) -> i32 {
     numbered(socket, |inner| inner.flush_messages().map(|()| 0))
 }

@@ -105,7 +105,7 @@ impl UnixSocket {
     /// end.
     #[napi]
     pub fn peek_message(&self, mut into: Uint8ArraySlice<'_>, start: u32, end: u32, row: u32) -> i32 {
-        // SAFETY: as in `unix_receive_messages`.
+        // SAFETY: JavaScript is not running while they are filled, and no other view of the bytes is held.
         let into = unsafe { into.as_mut() };
         let inner = &self.inner;
         let place = Place { start: start as usize, row: row as usize };
@@ -123,17 +123,14 @@ impl UnixSocket {
 /// Takes at most `most` messages and puts them into `into`, one after the other from `start`, of each at most `longest`
 /// bytes, described from `row` on. Answers how many; 0 at the end of a connection, or when they did not fit; or a
 /// negated errno: after `-EAGAIN` the reading token comes.
-#[napi]
-pub fn unix_receive_messages(
+pub(crate) fn unix_receive_messages(
     socket: u32,
-    mut into: Uint8ArraySlice<'_>,
+    into: &mut [u8],
     start: u32,
     row: u32,
     most: u32,
     longest: u32,
 ) -> i32 {
-    // SAFETY: JavaScript is not running while they are filled, and no other view of the bytes is held.
-    let into = unsafe { into.as_mut() };
     numbered(socket, |inner| {
         let place = Place { start: start as usize, row: row as usize };
         through(inner, |scratch| scratch.receive(inner, into, place, most as usize, longest as usize))
@@ -141,10 +138,7 @@ pub fn unix_receive_messages(
 }
 
 /// Takes what a stream has, with what came beside it, into `into[start..end]`: row `row`. 0 at the end.
-#[napi]
-pub fn unix_receive_bytes(socket: u32, mut into: Uint8ArraySlice<'_>, start: u32, end: u32, row: u32) -> i32 {
-    // SAFETY: as in `unix_receive_messages`.
-    let into = unsafe { into.as_mut() };
+pub(crate) fn unix_receive_bytes(socket: u32, into: &mut [u8], start: u32, end: u32, row: u32) -> i32 {
     numbered(socket, |inner| {
         let place = Place { start: start as usize, row: row as usize };
         through(inner, |scratch| scratch.one(inner, into, place, end as usize, ReceiveFlags::NONE))
@@ -308,7 +302,7 @@ fn describe(row: &mut [u32], mut ancillary: Ancillary, inner: &Rc<Inner>, alone:
         && ancillary.fds.len() <= descriptors.len()
     {
         row[11] = ancillary.fds.len() as u32;
-        // SAFETY: as in `unix_receive_messages`.
+        // SAFETY: as in `Scratch::receive`.
         let numbers = unsafe { descriptors.as_mut() };
         for (number, fd) in numbers.iter_mut().zip(ancillary.fds.drain(..)) {
             *number = fd.into_raw_fd();

@@ -6,7 +6,7 @@ use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 
 use napi::Either;
-use napi::bindgen_prelude::{Buffer, Int32Array, Uint8Array, Uint8ArraySlice};
+use napi::bindgen_prelude::{Buffer, Int32Array, Uint8Array};
 use napi_derive::napi;
 use nearwire_event_loop::{Member, Readiness};
 use nearwire_unix::{Kind, Socket};
@@ -264,11 +264,9 @@ impl UnixSocket {
 }
 
 /// Reads into `into[start..end]`. Zero is the end of the stream.
-#[napi]
-pub fn unix_read(socket: u32, mut into: Uint8ArraySlice<'_>, start: u32, end: u32) -> i32 {
+pub(crate) fn unix_read(socket: u32, into: &mut [u8], start: u32, end: u32) -> i32 {
     numbered(socket, |inner| {
-        // SAFETY: JavaScript is not running while the kernel writes, and no other view of the bytes is held.
-        let room = unsafe { into.as_mut() }.get_mut(start as usize..end as usize).ok_or(Errno::FAULT)?;
+        let room = into.get_mut(start as usize..end as usize).ok_or(Errno::FAULT)?;
         let busy = inner.busy_microseconds.get();
         let outcome =
             inner.with(|socket| if busy == 0 { socket.try_read(room) } else { socket.try_read_busy(room, busy) });
@@ -278,14 +276,12 @@ pub fn unix_read(socket: u32, mut into: Uint8ArraySlice<'_>, start: u32, end: u3
 
 /// Writes what is in the outbox and then `from[start..end]`; answers how much of the latter went out. Less than all of
 /// it, or `-EAGAIN`, means that the writing token comes.
-#[napi]
-pub fn unix_write(socket: u32, from: &[u8], start: u32, end: u32) -> i32 {
+pub(crate) fn unix_write(socket: u32, from: &[u8], start: u32, end: u32) -> i32 {
     numbered(socket, |inner| inner.flush_outbox(from.get(start as usize..end as usize).ok_or(Errno::FAULT)?))
 }
 
 /// Has the outbox flushed before the loop blocks, and keeps the process alive until it is.
-#[napi]
-pub fn unix_mark_dirty(socket: u32) -> i32 {
+pub(crate) fn unix_mark_dirty(socket: u32) -> i32 {
     numbered(socket, |inner| {
         if !inner.holding.replace(true) {
             inner.event_loop.hold();
