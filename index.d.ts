@@ -18,10 +18,8 @@ export declare class EventLoop {
    * `watcher` waits on a thread of its own, for runtimes without libuv.
    */
   constructor(dispatch: (arg0: number) => void, tokens: Uint32Array, watcher: boolean)
-  /** Keeps the process alive until `release()` is called as often. */
-  hold(): void
-  /** Takes one `hold()` back. */
-  release(): void
+  /** What calls name it by. */
+  get number(): number
   /** Writes out what every socket has buffered, as far as the kernel takes it at once. */
   flush(): void
 }
@@ -235,8 +233,10 @@ export declare function addSeals(fd: number, seals: number): Failure | null
 /** The functions; once an environment. */
 export declare function calls(): Calls
 
-/** Functions of a socket's number. */
+/** Functions of the number of a socket, or of a loop. */
 export interface Calls {
+  loopHold: (loop: number) => void
+  loopRelease: (loop: number) => void
   unixRead: (socket: number, into: Uint8Array, start: number, end: number) => number
   unixWrite: (socket: number, from: Uint8Array, start: number, end: number) => number
   unixMarkDirty: (socket: number) => number

@@ -11,7 +11,7 @@ for (const watcher of [false, true]) {
       import { closeSync, openSync } from 'node:fs'
       import { createRequire } from 'node:module'
       const { EventLoop, UnixSocket, calls } = createRequire(process.cwd() + '/package.json')('./native.cjs')
-      const { unixRead, unixWrite } = calls()
+      const { loopHold, loopRelease, unixRead, unixWrite } = calls()
       const taken = []
       const tokens = new Uint32Array(16)
       let called = 0
@@ -42,13 +42,13 @@ for (const watcher of [false, true]) {
       assert(failures.every((message) => /os error 24|Too many open files/.test(message)), failures.join())
       // The one that was attached works: a socket on it is told that it may read.
       const [left, right] = UnixSocket.pair(loop, 1, 0, 1)
-      loop.hold()
+      loopHold(loop.number)
       assert.equal(unixRead(left.number, new Uint8Array(8), 0, 8), -11)
       assert.equal(unixWrite(right.number, Buffer.from('hello'), 0, 5), 5)
       for (let rounds = 0; called === 0 && rounds < 1e6; rounds++) await new Promise((resolve) => { setImmediate(resolve) })
       assert.equal(called, 1)
       assert.equal(unixRead(left.number, new Uint8Array(8), 0, 8), 5)
-      loop.release()
+      loopRelease(loop.number)
       console.log(failures.length)
     `, { shell: 'ulimit -n 256' })
     t.is(ended.code, 0, ended.stderr)
@@ -73,19 +73,19 @@ test('many loops in one environment live side by side and end with it', async (t
   const ended = await runScript(`
     import { createRequire } from 'node:module'
     const { EventLoop, UnixSocket, calls } = createRequire(process.cwd() + '/package.json')('./native.cjs')
-    const { unixRead, unixWrite } = calls()
+    const { loopHold, loopRelease, unixRead, unixWrite } = calls()
     const got = []
     const loops = Array.from({ length: 50 }, (_, index) => {
       const tokens = new Uint32Array(16)
       const loop = new EventLoop((count) => { for (let at = 0; at < count; at++) got.push([index, tokens[at]]) }, tokens, index % 2 === 1)
       const [left, right] = UnixSocket.pair(loop, 1, 0, 1)
-      loop.hold()
+      loopHold(loop.number)
       unixRead(left.number, new Uint8Array(8), 0, 8)
       return { loop, left, right }
     })
     for (const { right } of loops) unixWrite(right.number, Buffer.from('x'), 0, 1)
     while (got.length < loops.length) await new Promise((resolve) => { setImmediate(resolve) })
-    for (const { loop } of loops) loop.release()
+    for (const { loop } of loops) loopRelease(loop.number)
     const seen = got.filter(([, token]) => token === 0).map(([index]) => index).sort((a, b) => a - b)
     console.log(seen.every((index, at) => index === at) && seen.length === 50)
   `)

@@ -22,6 +22,8 @@ test('a number that no socket has is EBADF', (t) => {
   for (const name of ['unixRead', 'unixWrite', 'unixReceiveBytes', 'unixReceiveMessages']) {
     t.is(functions[name](NOBODY, new Uint8Array(8), 0, 8, 0, 0), -EBADF, name)
   }
+  t.is(functions.loopHold(NOBODY), undefined)
+  t.is(functions.loopRelease(NOBODY), undefined)
   for (const name of ['unixMarkDirty', 'unixFlushMessages', 'netlinkReceive']) t.is(functions[name](NOBODY, 1), -EBADF, name)
   t.is(functions.unixSend(NOBODY, new Uint8Array(1)), -EBADF)
   t.is(functions.unixSendMessage(NOBODY, new Uint8Array(1), undefined, 0, undefined).errno, EBADF)

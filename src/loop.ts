@@ -1,6 +1,6 @@
 // The one place where readiness comes in from the native side: tokens, a batch at a time.
 
-import { native } from './native.js'
+import { calls, native } from './native.js'
 
 /** Something that waits for its descriptor. */
 export interface Waiter {
@@ -57,13 +57,14 @@ export function giveBack(slot: number): void {
 }
 
 let holds = 0
+const { number } = eventLoop
 
 /** Keeps the process alive until `release()` is called as often. */
 export function hold(): void {
-  if (holds++ === 0) eventLoop.hold()
+  if (holds++ === 0) calls.loopHold(number)
 }
 
 /** Takes one `hold()` back. */
 export function release(): void {
-  if (--holds === 0) eventLoop.release()
+  if (--holds === 0) calls.loopRelease(number)
 }

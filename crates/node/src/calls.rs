@@ -8,6 +8,7 @@ use napi::bindgen_prelude::{FromNapiValue, Function, Result, ToNapiValue};
 use napi::{Env, JsError, Status, sys};
 use napi_derive::napi;
 
+use crate::event_loop::{loop_hold, loop_release};
 use crate::netlink::{netlink_exchange, netlink_receive, netlink_send};
 use crate::unix_messages::{unix_flush_messages, unix_send, unix_send_message};
 use crate::unix_receiver::{unix_receive_bytes, unix_receive_messages};
@@ -15,9 +16,13 @@ use crate::unix_socket::{unix_mark_dirty, unix_read, unix_write};
 
 type Call<'env> = Function<'env, (), ()>;
 
-/// Functions of a socket's number.
+/// Functions of the number of a socket, or of a loop.
 #[napi(object, object_from_js = false)]
 pub struct Calls<'env> {
+    #[napi(ts_type = "(loop: number) => void")]
+    pub loop_hold: Call<'env>,
+    #[napi(ts_type = "(loop: number) => void")]
+    pub loop_release: Call<'env>,
     #[napi(ts_type = "(socket: number, into: Uint8Array, start: number, end: number) => number")]
     pub unix_read: Call<'env>,
     #[napi(ts_type = "(socket: number, from: Uint8Array, start: number, end: number) => number")]
@@ -74,6 +79,8 @@ macro_rules! callback {
 #[napi]
 pub fn calls(env: &Env) -> Result<Calls<'_>> {
     Ok(Calls {
+        loop_hold: env.create_function("loopHold", callback!(loop_hold, number))?,
+        loop_release: env.create_function("loopRelease", callback!(loop_release, number))?,
         unix_read: env.create_function("unixRead", callback!(unix_read, socket, into, start, end))?,
         unix_write: env.create_function("unixWrite", callback!(unix_write, socket, from, start, end))?,
         unix_mark_dirty: env.create_function("unixMarkDirty", callback!(unix_mark_dirty, socket))?,

@@ -6,10 +6,17 @@ use napi::bindgen_prelude::{FnArgs, Function, JsValue, Uint32ArraySlice};
 use napi::{Env, Error, Result};
 use napi_derive::napi;
 
+use crate::numbers::{Number, Numbers};
+
+thread_local! {
+    static LOOPS: Numbers<nearwire_event_loop::EventLoop> = const { Numbers::new() };
+}
+
 /// tokio on the loop of this Node environment. One is made when the module is loaded.
 #[napi]
 pub struct EventLoop {
     inner: Rc<nearwire_event_loop::EventLoop>,
+    number: Number<nearwire_event_loop::EventLoop>,
 }
 
 #[napi]
@@ -28,19 +35,15 @@ impl EventLoop {
         // SAFETY: all three come from the call's own environment, and `src/loop.ts` keeps the array to itself.
         let attached =
             unsafe { nearwire_event_loop::EventLoop::attach(env.raw(), dispatch.raw(), tokens.raw(), watcher) };
-        Ok(Self { inner: attached.map_err(|error| Error::from_reason(error.to_string()))? })
+        let inner = attached.map_err(|error| Error::from_reason(error.to_string()))?;
+        let number = Number::give(&LOOPS, Rc::clone(&inner));
+        Ok(Self { inner, number })
     }
 
-    /// Keeps the process alive until `release()` is called as often.
-    #[napi]
-    pub fn hold(&self) {
-        self.inner.hold();
-    }
-
-    /// Takes one `hold()` back.
-    #[napi]
-    pub fn release(&self) {
-        self.inner.release();
+    /// What calls name it by.
+    #[napi(getter)]
+    pub fn number(&self) -> u32 {
+        self.number.get()
     }
 
     /// Writes out what every socket has buffered, as far as the kernel takes it at once.
@@ -53,5 +56,19 @@ impl EventLoop {
 impl EventLoop {
     pub(crate) fn inner(&self) -> &Rc<nearwire_event_loop::EventLoop> {
         &self.inner
+    }
+}
+
+/// Keeps the process alive until `loop_release()` is called as often.
+pub(crate) fn loop_hold(number: u32) {
+    if let Some(inner) = LOOPS.with(|loops| loops.get(number)) {
+        inner.hold();
+    }
+}
+
+/// Takes one `loop_hold()` back.
+pub(crate) fn loop_release(number: u32) {
+    if let Some(inner) = LOOPS.with(|loops| loops.get(number)) {
+        inner.release();
     }
 }
