@@ -143,11 +143,11 @@ export declare class UnixReceiver {
    * whether the senders' numbers began anew, and how many senders have one.
    *
    * `rows` has twelve numbers a message: offset, length, full length, flags (1 truncated, 2 something beside it is lost,
-   * 4 credentials, 8 a time), the number of what came beside it or 0, the number of the sender or 0, pid, uid, gid,
-   * the time in nanoseconds since 1970, low and high half, and how many descriptors are handed over in `descriptors`:
-   * only of a message that comes alone.
+   * 4 credentials, 8 a time, 16 a descriptor of the sender's process, 32 a label), the number of what came beside it or 0,
+   * the number of the sender or 0, pid, uid, gid, the time in nanoseconds since 1970, low and high half, and how many
+   * descriptors are handed over in `descriptors`: only of a message that comes alone.
    *
-   * `descriptors` is also where those to be sent are.
+   * `descriptors` has room for those of one message and one of its sender's process. Those to be sent are there, too.
    */
   constructor(head: Uint32Array, rows: Uint32Array, descriptors: Int32Array)
   /** Has the next messages described in other rows: those before belong to batches that were handed out. */
@@ -174,8 +174,8 @@ export declare class UnixSocket {
   growMessageOutbox(data: Uint8Array): void
   /** Where the messages in the outbox go: an address, or where the socket is connected. */
   addressMessageOutbox(to?: Uint8Array | undefined | null): void
-  /** What came beside a received message, by the number in its row; null when it was taken already. */
-  takeAncillary(number: number): UnixAncillary | null
+  /** The security label that came with a received message, by the number in its row. */
+  securityLabel(number: number): Buffer | null
   /** Closes what came beside a received message, if nobody has taken it. */
   dropAncillary(number: number): void
   /** The name of the sender with this number. */
@@ -245,6 +245,7 @@ export interface Calls {
   unixFlushMessages: (socket: number) => number
   unixReceiveMessages: (socket: number, into: Uint8Array, start: number, row: number, most: number, longest: number) => number
   unixReceiveBytes: (socket: number, into: Uint8Array, start: number, end: number, row: number) => number
+  unixTakeDescriptors: (socket: number, number: number) => number
   netlinkSend: (socket: number, data: Uint8Array, start: number, end: number, toPort: number, group: number) => number
   netlinkExchange: (socket: number, length: number, toPort: number, limit: number) => number
   netlinkReceive: (socket: number, limit: number) => number
@@ -341,16 +342,6 @@ export declare function shutdownVsock(fd: number): Failure | null
  * standard output and standard error, where they are the same. The descriptor is the caller's.
  */
 export declare function takeStandardInput(): number | Failure
-
-/** What came beside a message and takes a descriptor or a text; the rest is in the table. */
-export interface UnixAncillary {
-  /** Descriptors, closed on exec, the caller's from here on. */
-  fds: Array<number>
-  /** A descriptor of the sender's process; likewise. */
-  pidfd?: number
-  /** The sender's security label. */
-  securityLabel?: Buffer
-}
 
 /** How to bind. */
 export interface UnixBindOptions {

@@ -25,6 +25,7 @@ test('a number that no socket has is EBADF', (t) => {
   t.is(functions.loopHold(NOBODY), undefined)
   t.is(functions.loopRelease(NOBODY), undefined)
   for (const name of ['unixMarkDirty', 'unixFlushMessages', 'netlinkReceive']) t.is(functions[name](NOBODY, 1), -EBADF, name)
+  t.is(functions.unixTakeDescriptors(NOBODY, 1), -EBADF)
   t.is(functions.unixSend(NOBODY, new Uint8Array(1)), -EBADF)
   t.is(functions.unixSendMessage(NOBODY, new Uint8Array(1), undefined, 0, undefined).errno, EBADF)
   t.is(functions.netlinkSend(NOBODY, new Uint8Array(1), 0, 1, 0, 0), -EBADF)

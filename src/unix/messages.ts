@@ -76,6 +76,8 @@ const TRUNCATED = 1
 const ANCILLARY_TRUNCATED = 2
 const HAS_CREDENTIALS = 4
 const HAS_TIMESTAMP = 8
+const HAS_PIDFD = 16
+const HAS_LABEL = 32
 
 const LONGEST = 0xffff_ffff
 const NO_FDS: readonly number[] = Object.freeze([])
@@ -85,7 +87,7 @@ const NO_SENDERS: Senders = Object.freeze([null])
 
 // Messages are taken off one socket at a time on this thread, so all sockets share the memory that is filled natively.
 const head = new Uint32Array(6)
-const descriptors = new Int32Array(MOST_DESCRIPTORS)
+const descriptors = new Int32Array(MOST_DESCRIPTORS + 1)
 /** Rows of so many batches are one piece of memory, which is never written again: a piece a batch would cost as much as the batch. */
 const ROWS = 16 * MOST
 let rows = new Uint32Array(ROWS * COLUMNS)
@@ -117,9 +119,9 @@ export function sendMessage(
   return calls.unixSendMessage(socket, bytes, to, fds.length, credentials)
 }
 
-/** What one row of a table says. */
+/** What one row says, of a message of the socket with this number. */
 function toMessage(
-  socket: Native.UnixSocket, memory: ArrayBuffer, rows: Uint32Array, at: number, senders: Senders,
+  socket: Native.UnixSocket, number: number, memory: ArrayBuffer, rows: Uint32Array, at: number, senders: Senders,
 ): ReceivedMessage {
   const offset = rows[at + OFFSET] as number
   const flags = rows[at + FLAGS] as number
@@ -138,28 +140,33 @@ function toMessage(
   if ((flags & HAS_CREDENTIALS) !== 0) {
     message.credentials = { pid: rows[at + PID] as number, uid: rows[at + PID + 1] as number, gid: rows[at + PID + 2] as number }
   }
-  const count = rows[at + DESCRIPTORS] as number
   // Of a message that came alone, the descriptors are here already.
-  if (count > 0) {
-    const fds: number[] = []
-    for (let index = 0; index < count; index++) fds.push(descriptors[index] as number)
-    message.fds = fds
+  const count = rows[at + DESCRIPTORS] as number
+  if (count > 0) message.fds = firstDescriptors(count)
+  const ancillary = rows[at + ANCILLARY] as number
+  if (ancillary !== 0) {
+    if ((flags & HAS_LABEL) !== 0) message.securityLabel = socket.securityLabel(ancillary)?.toString() ?? null
+    const taken = takeDescriptors(number, ancillary)
+    if (taken > 0) message.fds = firstDescriptors(taken)
+    if ((flags & HAS_PIDFD) !== 0) message.pidfd = descriptors[taken] as number
   }
-  if (rows[at + ANCILLARY] !== 0) claim(socket, rows[at + ANCILLARY] as number, message)
   return message
 }
 
-function claim(socket: Native.UnixSocket, number: number, message: ReceivedMessage): void {
-  const ancillary = socket.takeAncillary(number)
-  if (ancillary === null) {
-    throw new SocketError({
-      code: 'ERR_MESSAGE_TAKEN', errno: 0, syscall: 'recvmsg',
-      explanation: 'the descriptors of this message were taken before, or closed with its batch',
-    })
-  }
-  if (ancillary.fds.length > 0) message.fds = ancillary.fds
-  message.pidfd = ancillary.pidfd ?? null
-  message.securityLabel = ancillary.securityLabel?.toString() ?? null
+function firstDescriptors(count: number): number[] {
+  const fds: number[] = []
+  for (let index = 0; index < count; index++) fds.push(descriptors[index] as number)
+  return fds
+}
+
+/** Has what came beside a message put into the shared array; answers how many descriptors. */
+function takeDescriptors(socket: number, ancillary: number): number {
+  const count = calls.unixTakeDescriptors(socket, ancillary)
+  if (count >= 0) return count
+  throw new SocketError({
+    code: 'ERR_MESSAGE_TAKEN', errno: 0, syscall: 'recvmsg',
+    explanation: 'the descriptors of this message were taken before, or closed with its batch',
+  })
 }
 
 function timeOf(rows: Uint32Array, at: number): number | null {
@@ -173,7 +180,9 @@ export class ReceivedBatch implements Iterable<ReceivedMessage> {
   readonly data: Buffer
   /** How many messages there are. */
   readonly length: number
+  /** Nobody else gets its number while somebody has it. */
   readonly #socket: Native.UnixSocket
+  readonly #number: number
   readonly #memory: ArrayBuffer
   readonly #rows: Uint32Array
   /** Where the first row begins. */
@@ -183,10 +192,11 @@ export class ReceivedBatch implements Iterable<ReceivedMessage> {
 
   /** @internal `memory` is that of `data`, from its beginning; the rows are `length` of them from `first` on. */
   constructor(
-    socket: Native.UnixSocket, data: Buffer, memory: ArrayBuffer, rows: Uint32Array, first: number, length: number,
-    senders: Senders, timestamps: boolean,
+    socket: Native.UnixSocket, number: number, data: Buffer, memory: ArrayBuffer, rows: Uint32Array, first: number,
+    length: number, senders: Senders, timestamps: boolean,
   ) {
     this.#socket = socket
+    this.#number = number
     this.data = data
     this.#memory = memory
     this.#rows = rows
@@ -218,7 +228,7 @@ export class ReceivedBatch implements Iterable<ReceivedMessage> {
    */
   at(index: number): ReceivedMessage {
     const at = this.#row(index)
-    const message = toMessage(this.#socket, this.#memory, this.#rows, at, this.#senders)
+    const message = toMessage(this.#socket, this.#number, this.#memory, this.#rows, at, this.#senders)
     if (this.#timestamps) message.timestamp = timeOf(this.#rows, at)
     return message
   }
@@ -233,7 +243,7 @@ export class ReceivedBatch implements Iterable<ReceivedMessage> {
     const at = this.#row(index)
     const rows = this.#rows.slice(at, at + COLUMNS)
     rows[ANCILLARY] = 0
-    const message = toMessage(this.#socket, this.#memory, rows, 0, this.#senders)
+    const message = toMessage(this.#socket, this.#number, this.#memory, rows, 0, this.#senders)
     if (this.#timestamps) message.timestamp = timeOf(rows, 0)
     return message
   }
@@ -242,7 +252,8 @@ export class ReceivedBatch implements Iterable<ReceivedMessage> {
   tail(index: number): ReceivedBatch {
     const first = this.#first + index * COLUMNS
     return new ReceivedBatch(
-      this.#socket, this.data, this.#memory, this.#rows, first, this.length - index, this.#senders, this.#timestamps,
+      this.#socket, this.#number, this.data, this.#memory, this.#rows, first, this.length - index, this.#senders,
+      this.#timestamps,
     )
   }
 
@@ -366,7 +377,7 @@ export class Incoming {
   }
 
   #fromRow(memory: ArrayBuffer): ReceivedMessage {
-    const message = toMessage(this.#socket, memory, rows, row * COLUMNS, this.#senders)
+    const message = toMessage(this.#socket, this.#number, memory, rows, row * COLUMNS, this.#senders)
     if (this.#timestamps) message.timestamp = timeOf(rows, row * COLUMNS)
     return message
   }
@@ -408,7 +419,7 @@ export class Incoming {
     const count = this.#fill(MOST, LONGEST)
     if (count <= 0) return count === 0 ? null : WAIT
     const batch = new ReceivedBatch(
-      this.#socket, slab.buffer, slab.memory, rows, row * COLUMNS, count, this.#senders, this.#timestamps,
+      this.#socket, this.#number, slab.buffer, slab.memory, rows, row * COLUMNS, count, this.#senders, this.#timestamps,
     )
     keepRows(count)
     return batch
@@ -462,5 +473,5 @@ export function receiveBytes(socket: Native.UnixSocket, number: number, longest:
   if (count < 0) throw errnoError(count, 'recvmsg')
   if (count === 0) return null
   slab.used = used + (rows[row * COLUMNS + LENGTH] as number)
-  return toMessage(socket, memory, rows, row * COLUMNS, NO_SENDERS)
+  return toMessage(socket, number, memory, rows, row * COLUMNS, NO_SENDERS)
 }

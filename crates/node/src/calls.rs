@@ -10,7 +10,7 @@ use napi_derive::napi;
 
 use crate::event_loop::{loop_hold, loop_release};
 use crate::netlink::{netlink_exchange, netlink_receive, netlink_send};
-use crate::unix_messages::{unix_flush_messages, unix_send, unix_send_message};
+use crate::unix_messages::{unix_flush_messages, unix_send, unix_send_message, unix_take_descriptors};
 use crate::unix_receiver::{unix_receive_bytes, unix_receive_messages};
 use crate::unix_socket::{unix_mark_dirty, unix_read, unix_write};
 
@@ -43,6 +43,8 @@ pub struct Calls<'env> {
     pub unix_receive_messages: Call<'env>,
     #[napi(ts_type = "(socket: number, into: Uint8Array, start: number, end: number, row: number) => number")]
     pub unix_receive_bytes: Call<'env>,
+    #[napi(ts_type = "(socket: number, number: number) => number")]
+    pub unix_take_descriptors: Call<'env>,
     #[napi(
         ts_type = "(socket: number, data: Uint8Array, start: number, end: number, toPort: number, group: number) => number"
     )]
@@ -94,6 +96,8 @@ pub fn calls(env: &Env) -> Result<Calls<'_>> {
         )?,
         unix_receive_bytes: env
             .create_function("unixReceiveBytes", callback!(unix_receive_bytes, socket, into, start, end, row))?,
+        unix_take_descriptors: env
+            .create_function("unixTakeDescriptors", callback!(unix_take_descriptors, socket, number))?,
         netlink_send: env
             .create_function("netlinkSend", callback!(netlink_send, socket, data, start, end, to_port, group))?,
         netlink_exchange: env

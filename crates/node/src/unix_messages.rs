@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::os::fd::{BorrowedFd, IntoRawFd};
+use std::os::fd::BorrowedFd;
 use std::rc::Rc;
 
 use napi::Either;
@@ -208,17 +208,6 @@ impl From<Credentials> for UnixCredentials {
     }
 }
 
-/// What came beside a message and takes a descriptor or a text; the rest is in the table.
-#[napi(object)]
-pub struct UnixAncillary {
-    /// Descriptors, closed on exec, the caller's from here on.
-    pub fds: Vec<i32>,
-    /// A descriptor of the sender's process; likewise.
-    pub pidfd: Option<i32>,
-    /// The sender's security label.
-    pub security_label: Option<Buffer>,
-}
-
 #[napi]
 impl UnixSocket {
     /// Sets up the outbox of messages: a buffer and a table of ends that JavaScript appends to, and
@@ -254,16 +243,11 @@ impl UnixSocket {
         });
     }
 
-    /// What came beside a received message, by the number in its row; null when it was taken already.
+    /// The security label that came with a received message, by the number in its row.
     #[napi]
-    pub fn take_ancillary(&self, number: u32) -> Option<UnixAncillary> {
-        let mut messages = self.inner.messages.borrow_mut();
-        let found = messages.as_mut()?.held.remove(&number)?;
-        Some(UnixAncillary {
-            fds: found.fds.into_iter().map(IntoRawFd::into_raw_fd).collect(),
-            pidfd: found.pidfd.map(IntoRawFd::into_raw_fd),
-            security_label: found.security_label.map(Buffer::from),
-        })
+    pub fn security_label(&self, number: u32) -> Option<Buffer> {
+        let messages = self.inner.messages.borrow();
+        messages.as_ref()?.held.get(&number)?.security_label.clone().map(Buffer::from)
     }
 
     /// Closes what came beside a received message, if nobody has taken it.
@@ -326,6 +310,18 @@ pub(crate) fn unix_send_message(
             Either::A(count(Ok(sent)))
         }
     }
+}
+
+/// Hands over the descriptors that came with a received message, by the number in its row: puts them into the shared array,
+/// one of the sender's process behind the others, and answers how many others there are. `-ENOENT` when they were taken
+/// already.
+pub(crate) fn unix_take_descriptors(socket: u32, number: u32) -> i32 {
+    numbered(socket, |inner| {
+        let (found, scratch) =
+            inner.with_messages(|messages| (messages.held.remove(&number), messages.scratch.clone()));
+        let (found, scratch) = (found.ok_or(Errno::NOENT)?, scratch.ok_or(Errno::FAULT)?);
+        scratch.borrow_mut().hand_over(found.fds, found.pidfd)
+    })
 }
 
 /// Sends what is in the outbox of messages: zero when all of it went out, or a negated errno that its first message met.

@@ -4,7 +4,7 @@
 //! message cost nothing until they are used, and copying what is in them keeps JavaScript's memory dense.
 
 use std::cell::RefCell;
-use std::os::fd::IntoRawFd;
+use std::os::fd::{IntoRawFd, OwnedFd};
 use std::rc::{Rc, Weak};
 
 use napi::bindgen_prelude::{Int32Array, Uint8ArraySlice, Uint32Array};
@@ -36,6 +36,8 @@ const TRUNCATED: u32 = 1;
 const ANCILLARY_TRUNCATED: u32 = 2;
 const HAS_CREDENTIALS: u32 = 4;
 const HAS_TIMESTAMP: u32 = 8;
+const HAS_PIDFD: u32 = 16;
+const HAS_LABEL: u32 = 32;
 
 /// Where messages come in: a head, rows, descriptors and room, shared by all sockets of an environment.
 #[napi]
@@ -64,11 +66,11 @@ impl UnixReceiver {
     /// whether the senders' numbers began anew, and how many senders have one.
     ///
     /// `rows` has twelve numbers a message: offset, length, full length, flags (1 truncated, 2 something beside it is lost,
-    /// 4 credentials, 8 a time), the number of what came beside it or 0, the number of the sender or 0, pid, uid, gid,
-    /// the time in nanoseconds since 1970, low and high half, and how many descriptors are handed over in `descriptors`:
-    /// only of a message that comes alone.
+    /// 4 credentials, 8 a time, 16 a descriptor of the sender's process, 32 a label), the number of what came beside it or 0,
+    /// the number of the sender or 0, pid, uid, gid, the time in nanoseconds since 1970, low and high half, and how many
+    /// descriptors are handed over in `descriptors`: only of a message that comes alone.
     ///
-    /// `descriptors` is also where those to be sent are.
+    /// `descriptors` has room for those of one message and one of its sender's process. Those to be sent are there, too.
     #[napi(constructor)]
     pub fn new(head: Uint32Array, rows: Uint32Array, descriptors: Int32Array) -> Self {
         Self {
@@ -162,6 +164,19 @@ impl Scratch {
     /// Descriptors that JavaScript wants sent.
     pub(crate) fn descriptors(&self, count: usize) -> &[i32] {
         &self.descriptors[..count.min(self.descriptors.len())]
+    }
+
+    /// Hands descriptors over to JavaScript; answers how many there are besides that of a process.
+    pub(crate) fn hand_over(&mut self, fds: Vec<OwnedFd>, pidfd: Option<OwnedFd>) -> Result<usize, Errno> {
+        // SAFETY: JavaScript is not running, and no other view of it is held.
+        let places = unsafe { self.descriptors.as_mut() };
+        let count = fds.len();
+        // What finds no place is closed.
+        let places = places.get_mut(..count + usize::from(pidfd.is_some())).ok_or(Errno::FAULT)?;
+        for (place, fd) in places.iter_mut().zip(fds.into_iter().chain(pidfd)) {
+            *place = fd.into_raw_fd();
+        }
+        Ok(count)
     }
 
     fn receive(
@@ -296,6 +311,12 @@ fn describe(row: &mut [u32], mut ancillary: Ancillary, inner: &Rc<Inner>, alone:
         let nanoseconds = time.as_nanos() as u64;
         row[9] = nanoseconds as u32;
         row[10] = (nanoseconds >> 32) as u32;
+    }
+    if ancillary.pidfd.is_some() {
+        row[3] |= HAS_PIDFD;
+    }
+    if ancillary.security_label.is_some() {
+        row[3] |= HAS_LABEL;
     }
     row[11] = 0;
     if let Some(descriptors) = alone
