@@ -1,4 +1,4 @@
-// One descriptor and one byte a message, over a stream: `send`, `receive`, which closes it.
+// One descriptor and one byte a message, over a stream: `send`, `receive`, `receive each`; the two close it.
 import { closeSync, openSync } from 'node:fs'
 import { UnixListener, UnixStream } from 'nearwire'
 import { meter, path, ready, role } from './program.mjs'
@@ -13,10 +13,12 @@ if (role === 'send') {
   const stream = await listener.accept()
   const tick = meter()
   let count = 0
-  for (let message; (message = await stream.receiveMessage()); ) {
-    for (const fd of message.fds) {
+  const take = (fds) => {
+    for (const fd of fds) {
       closeSync(fd)
       if ((++count & 63) === 0) tick(64)
     }
   }
+  if (role === 'receive') for await (const { fds } of stream.messages()) take(fds)
+  else for (let message; (message = await stream.receiveMessage()); ) take(message.fds)
 }

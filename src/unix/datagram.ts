@@ -224,7 +224,7 @@ export class UnixDatagram extends Handle<Native.UnixSocket> implements AsyncIter
 
   /** @internal */
   protected override beforeDetach(): void {
-    assertNothingAhead(this.#incoming)
+    this.#incoming.assertNothingAhead()
     assertNothingUnsent(this.#outgoing)
   }
 
@@ -269,14 +269,6 @@ export function besideOf(options: SendOptions): Beside | undefined {
     signal: check.signal('options.signal', options.signal),
   }
   return beside.fds.length === 0 && beside.credentials === undefined && beside.signal === undefined ? undefined : beside
-}
-
-export function assertNothingAhead(incoming: Incoming): void {
-  if (incoming.ahead === 0) return
-  throw new SocketError({
-    code: 'ERR_READ_AHEAD', errno: 0, syscall: 'detach',
-    explanation: `${incoming.ahead} messages were read ahead and would be lost; receive() them first`,
-  })
 }
 
 export function assertNothingUnsent(outgoing: MessageOutgoing | undefined): void {

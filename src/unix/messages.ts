@@ -153,9 +153,10 @@ function toMessage(
   return message
 }
 
+/** The first of the shared descriptors, of which there is one at least. */
 function firstDescriptors(count: number): number[] {
-  const fds: number[] = []
-  for (let index = 0; index < count; index++) fds.push(descriptors[index] as number)
+  const fds = [descriptors[0] as number]
+  for (let index = 1; index < count; index++) fds.push(descriptors[index] as number)
   return fds
 }
 
@@ -309,6 +310,15 @@ export class Incoming {
   /** How many messages were read ahead. */
   get ahead(): number {
     return this.#batch === undefined ? 0 : this.#batch.length - this.#next
+  }
+
+  /** Throws when the descriptor must not leave yet. */
+  assertNothingAhead(): void {
+    if (this.ahead === 0) return
+    throw new SocketError({
+      code: 'ERR_READ_AHEAD', errno: 0, syscall: 'detach',
+      explanation: `${this.ahead} messages were read ahead and would be lost; receive them first`,
+    })
   }
 
   /** The next message; null at the end. */

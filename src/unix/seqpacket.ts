@@ -5,7 +5,7 @@ import type { EncodedAddress, UnixAddressLike } from './address.js'
 import { configureOrClose, configureOrGiveBack, receiveOptions, type ReceiveOptions } from './ancillary.js'
 import { connect, type ConnectOptions } from './connect.js'
 import { adoptSocket, Connected, openPair } from './connected.js'
-import { assertNothingAhead, assertNothingUnsent, besideOf, type SendOptions } from './datagram.js'
+import { assertNothingUnsent, besideOf, type SendOptions } from './datagram.js'
 import { MessageOutgoing } from './message-outgoing.js'
 import { Incoming, type ReceivedBatch, type ReceivedMessage, type ReceiveMessageOptions } from './messages.js'
 
@@ -136,7 +136,7 @@ export class UnixSeqpacket extends Connected implements AsyncIterable<ReceivedMe
 
   /** @internal */
   protected override beforeDetach(): void {
-    assertNothingAhead(this.#incoming)
+    this.#incoming.assertNothingAhead()
     assertNothingUnsent(this.#outgoing)
   }
 

@@ -16,7 +16,7 @@ import { UnixDuplex } from './duplex.js'
 import { errnoError, failure } from './failures.js'
 import { FramedStream } from './framed.js'
 import type { FramingOptions } from './framing.js'
-import { attach, receiveBytes, type ReceivedMessage, sendMessage } from './messages.js'
+import { attach, Incoming, receiveBytes, type ReceivedMessage, sendMessage } from './messages.js'
 import { Outgoing } from './outgoing.js'
 import { slab } from './slab.js'
 import { readableOf, writableOf } from './web-streams.js'
@@ -43,6 +43,7 @@ export class UnixStream extends Connected implements AsyncIterable<Buffer> {
   readonly #number: number
   #outgoing: Outgoing | undefined
   #isAttached = false
+  #incoming: Incoming | undefined
   readonly #nextChunk = (): IteratorResult<Buffer, undefined> | typeof WAIT => this.#readChunk()
   #readable: ReadableStream<Uint8Array> | undefined
   #writable: WritableStream<Uint8Array> | undefined
@@ -191,7 +192,7 @@ export class UnixStream extends Connected implements AsyncIterable<Buffer> {
    * part of what was sent together, or have earlier bytes before it, but the descriptors always belong to its last bytes,
    * and no byte that was sent after them is in it.
    *
-   * This is the only way to receive descriptors on a stream: with `read()`, iteration, a framed stream, a duplex or a web
+   * This, and `messages()`, are the only ways to receive descriptors on a stream: with `read()`, iteration, a framed stream, a duplex or a web
    * stream the kernel closes those that come with the bytes (unix(7)). `passRights: false` makes the sender learn it.
    *
    * Errors: `ECONNRESET`, `ERR_SOCKET_CLOSED`, `ERR_STREAM_LOCKED`; the signal's reason.
@@ -207,6 +208,21 @@ export class UnixStream extends Connected implements AsyncIterable<Buffer> {
     } catch (error) {
       return Promise.reject(error as Error)
     }
+  }
+
+  /**
+   * What `receiveMessage()` gives, in a loop, until the end: for many descriptors. It reads ahead, several at a time
+   * (recvmmsg(2)), so from then on nothing else reads this stream; what a loop did not get to is given by the next
+   * `messages()`, and descriptors with it are closed with the socket.
+   *
+   * Errors: `ERR_STREAM_LOCKED`; those of `receiveMessage()` end the loop.
+   */
+  messages(): AsyncIterableIterator<ReceivedMessage> {
+    if (this.#incoming === undefined) {
+      this.lock('messages()', () => 0)
+      this.#incoming = new Incoming(this.native, { reads: this.reads, assertReadable: () => this.assertOpen('recvmsg') }, false)
+    }
+    return this.#incoming.iterate()
   }
 
   /** The bytes as they come in, in pieces of whatever size was there; until the end. */
@@ -284,6 +300,7 @@ export class UnixStream extends Connected implements AsyncIterable<Buffer> {
 
   /** @internal */
   protected override beforeDetach(): void {
+    this.#incoming?.assertNothingAhead()
     const ahead = this.#readAhead?.() ?? 0
     if (ahead > 0) {
       throw new SocketError({
@@ -300,6 +317,7 @@ export class UnixStream extends Connected implements AsyncIterable<Buffer> {
 
   /** @internal */
   protected override afterEnd(): void {
+    this.#incoming?.end()
     this.#outgoing?.end(() => this.closedError('write'))
   }
 

@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::os::fd::BorrowedFd;
 use std::rc::Rc;
 
@@ -29,7 +30,7 @@ pub(crate) struct Messages {
     outbox: Option<MessageOutbox>,
     /// What all sockets of the environment share.
     pub(crate) scratch: Option<Rc<RefCell<Scratch>>>,
-    held: HashMap<u32, Ancillary>,
+    held: HashMap<u32, Box<Ancillary>, BuildHasherDefault<Spread>>,
     last_held: u32,
     senders: HashMap<Address, u32>,
     names: Vec<Address>,
@@ -38,7 +39,7 @@ pub(crate) struct Messages {
 
 impl Messages {
     /// Keeps what came beside a message until JavaScript takes it; answers the number to take it by, never 0.
-    pub(crate) fn hold(&mut self, ancillary: Ancillary) -> u32 {
+    pub(crate) fn hold(&mut self, ancillary: Box<Ancillary>) -> u32 {
         self.last_held = self.last_held.checked_add(1).unwrap_or(1);
         // Numbers come round after four billion messages; whoever kept one unclaimed that long has it closed.
         self.held.insert(self.last_held, ancillary);
@@ -79,6 +80,26 @@ impl Messages {
         self.senders.clear();
         self.last_sender = 0;
         true
+    }
+}
+
+/// A hash for numbers that we give ourselves: nobody can choose those that collide, so a multiplication does.
+#[derive(Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u32(u32::from(*byte));
+        }
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.0 = (self.0 ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }
 
@@ -179,10 +200,11 @@ impl Inner {
         if fds.iter().any(|fd| *fd < 0) {
             return Err(closed());
         }
-        // SAFETY: they are borrowed for one system call, which fails without an effect when one is not open.
-        let fds: Vec<BorrowedFd<'_>> = fds.iter().map(|fd| unsafe { BorrowedFd::borrow_raw(*fd) }).collect();
+        // SAFETY: a borrowed descriptor is its number (`repr(transparent)`), and none is negative. They are borrowed for one
+        // system call, which fails without an effect when one is not open.
+        let fds = unsafe { std::slice::from_raw_parts(fds.as_ptr().cast::<BorrowedFd<'_>>(), fds.len()) };
         match self.socket.borrow().as_ref() {
-            Some(socket) => socket.try_send_message(data, to, &fds, credentials),
+            Some(socket) => socket.try_send_message(data, to, fds, credentials),
             None => Err(closed()),
         }
     }

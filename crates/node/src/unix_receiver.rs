@@ -21,6 +21,8 @@ const MESSAGES: usize = 32;
 /// contiguous (`sock_alloc_send_pskb()`, `KMALLOC_MAX_SIZE`). Address space only, until it is used; not a power of two,
 /// so that their beginnings do not compete for the same cache lines.
 const SLOT: usize = (4 << 20) + (256 << 10) + 4096 + 192;
+/// Room for each piece of a stream.
+const PIECE: usize = 64 * 1024;
 /// What a small message uses of it.
 const SMALL: usize = 4096;
 /// When more than this has been used beyond that, it is given back.
@@ -199,10 +201,11 @@ impl Scratch {
         let forgot = !is_rest && inner.with_messages(crate::unix_messages::Messages::forget_senders);
         *head = [0; HEAD];
         head[4] = forgot.into();
+        let kind = inner.with(|socket| Ok(socket.kind()))?;
         if !is_rest {
-            let slots = MESSAGES.min(most) * SLOT;
-            let slots = &mut self.slots[..slots];
-            inner.with(|socket| socket.try_receive_batch(&mut self.batch, slots, SLOT))?;
+            let slot = if kind == Kind::Stream { PIECE } else { SLOT };
+            let slots = &mut self.slots[..MESSAGES.min(most) * slot];
+            inner.with(|socket| socket.try_receive_batch(&mut self.batch, slots, slot))?;
             self.spilled +=
                 self.batch.messages().iter().map(|message| message.length.saturating_sub(SMALL)).sum::<usize>();
         }
@@ -213,7 +216,6 @@ impl Scratch {
             self.owner = Rc::downgrade(inner);
             return Ok(0);
         }
-        let names = inner.with(|socket| Ok(socket.kind() == Kind::Datagram))?;
         let (mut count, mut used, mut sender) = (0, start, 0);
         while count < most && self.next < self.batch.messages().len() {
             let placed = self.batch.messages()[self.next];
@@ -224,13 +226,15 @@ impl Scratch {
             row[..3].copy_from_slice(&[used as u32, length as u32, placed.full_length as u32]);
             row[3] = flags(placed.truncated || length < placed.full_length, placed);
             // On a connection the kernel tells the peer's name, which a takeover may have left a temporary one.
-            if names && (count == 0 || !self.batch.same_sender(self.next)) {
+            if kind == Kind::Datagram && (count == 0 || !self.batch.same_sender(self.next)) {
                 sender = inner.with_messages(|all| all.number(self.batch.from(self.next)));
             }
             row[5] = sender;
             (row[4], row[11]) = (0, 0);
-            if let Some(ancillary) = self.batch.take_ancillary(self.next) {
-                describe(row, *ancillary, inner, (most == 1).then_some(&mut self.descriptors));
+            if let Some(mut ancillary) = self.batch.take_ancillary(self.next)
+                && describe(row, &mut ancillary, (most == 1).then_some(&mut self.descriptors))
+            {
+                row[4] = inner.with_messages(|all| all.hold(ancillary));
             }
             used += length;
             count += 1;
@@ -282,14 +286,15 @@ impl Scratch {
         row[3] = flags(received.truncated, placed);
         row[5] = received.from.take().map_or(0, |from| inner.with_messages(|all| all.number(from)));
         head[5] = inner.with_messages(|all| all.senders()) as u32;
-        let ancillary = Ancillary {
+        let mut ancillary = Ancillary {
             fds: received.fds,
             credentials: received.credentials,
             pidfd: received.pidfd,
             security_label: received.security_label,
             timestamp: received.timestamp,
         };
-        describe(row, ancillary, inner, Some(&mut self.descriptors));
+        let needs_owner = describe(row, &mut ancillary, Some(&mut self.descriptors));
+        row[4] = if needs_owner { inner.with_messages(|all| all.hold(Box::new(ancillary))) } else { 0 };
         Ok(1)
     }
 }
@@ -298,9 +303,9 @@ fn flags(truncated: bool, placed: Placed) -> u32 {
     (if truncated { TRUNCATED } else { 0 }) | (if placed.ancillary_truncated { ANCILLARY_TRUNCATED } else { 0 })
 }
 
-/// Fills in what came beside a message. Descriptors of one that is given out at once go with it; what else needs an
-/// owner waits with the socket.
-fn describe(row: &mut [u32], mut ancillary: Ancillary, inner: &Rc<Inner>, alone: Option<&mut Int32Array>) {
+/// Fills in what came beside a message. Descriptors of one that is given out at once go with it; answers whether something
+/// else is left that needs an owner.
+fn describe(row: &mut [u32], ancillary: &mut Ancillary, alone: Option<&mut Int32Array>) -> bool {
     if let Some(credentials) = ancillary.credentials {
         row[3] |= HAS_CREDENTIALS;
         row[6..9].copy_from_slice(&[credentials.pid, credentials.uid, credentials.gid]);
@@ -329,6 +334,5 @@ fn describe(row: &mut [u32], mut ancillary: Ancillary, inner: &Rc<Inner>, alone:
             *number = fd.into_raw_fd();
         }
     }
-    let needs_owner = !ancillary.fds.is_empty() || ancillary.pidfd.is_some() || ancillary.security_label.is_some();
-    row[4] = if needs_owner { inner.with_messages(|all| all.hold(ancillary)) } else { 0 };
+    !ancillary.fds.is_empty() || ancillary.pidfd.is_some() || ancillary.security_label.is_some()
 }

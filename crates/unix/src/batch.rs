@@ -102,7 +102,7 @@ impl ReceiveBatch {
         self.ancillary[index].take()
     }
 
-    /// Whether the other side of a seqpacket connection ended after these messages.
+    /// Whether the other side of a connection ended after these messages.
     #[must_use]
     pub fn end(&self) -> bool {
         self.end
@@ -141,11 +141,11 @@ impl fmt::Debug for SendBatch {
 
 impl Socket {
     /// Takes all messages there are, at most as many as the batch and the buffer have room for: message `i` goes to
-    /// `buffer[i * slot..]`. Returns how many; 0 only at the end of a seqpacket connection.
+    /// `buffer[i * slot..]`. Returns how many; 0 only at the end of a connection. Of a stream each is what
+    /// [`try_receive_message`](Self::try_receive_message) would give, and none is ever cut.
     ///
     /// # Errors
-    /// `EAGAIN` when there is none; `ECONNRESET`; `EINVAL` for a stream, for a slot of 0, and for a buffer smaller
-    /// than one slot.
+    /// `EAGAIN` when there is none; `ECONNRESET`; `EINVAL` for a slot of 0, and for a buffer smaller than one slot.
     pub fn try_receive_batch(
         &self,
         batch: &mut ReceiveBatch,
@@ -155,12 +155,12 @@ impl Socket {
         batch.placed.clear();
         batch.ancillary.clear();
         batch.end = false;
-        if self.kind() == Kind::Stream || slot == 0 || buffer.len() < slot {
+        if slot == 0 || buffer.len() < slot {
             return Err(Errno::INVAL);
         }
         let messages = (buffer.len() / slot).min(batch.capacity());
         let words = words_for(LABEL_ROOM);
-        let flags = libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC | libc::MSG_TRUNC;
+        let flags = libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC | self.count_all();
         let count = loop {
             let room = Room {
                 messages,

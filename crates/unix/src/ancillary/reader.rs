@@ -127,10 +127,7 @@ impl Socket {
         space: &mut AncillarySpace,
         flags: ReceiveFlags,
     ) -> Result<Received, Errno> {
-        let is_stream = self.kind() == Kind::Stream;
-        // On a stream MSG_TRUNC would discard the bytes instead of counting them; unix(7).
-        let count_all = if is_stream { 0 } else { libc::MSG_TRUNC };
-        let flags = flags.0 | count_all | libc::MSG_CMSG_CLOEXEC | libc::MSG_DONTWAIT;
+        let flags = flags.0 | self.count_all() | libc::MSG_CMSG_CLOEXEC | libc::MSG_DONTWAIT;
         let mut from = RawAddress::EMPTY;
         let reported = loop {
             match sys::receive_message(self.as_fd(), buffer, &mut from, &mut space.words, flags) {
@@ -176,6 +173,11 @@ impl Socket {
         // Without room for control data no descriptor is duplicated.
         let mut from = RawAddress::EMPTY;
         sys::receive_message(self.as_fd(), &mut [], &mut from, &mut [], flags).map(|reported| reported.length)
+    }
+
+    /// The flag that has the kernel tell a message's whole length. On a stream it would discard the bytes instead; unix(7).
+    pub(crate) fn count_all(&self) -> i32 {
+        if self.kind() == Kind::Stream { 0 } else { libc::MSG_TRUNC }
     }
 
     /// Whether a length of 0 was the end.
