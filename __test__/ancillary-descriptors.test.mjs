@@ -101,7 +101,9 @@ for (const [type, Class, send, receive] of types) {
           program = await startPeer(t, peer, [type, 'client', path, ...steps])
           socket = closing(t, await listener.accept())
         }
-        const three = await receive(socket)
+        const messages = type === 'stream' && role === 'client' ? socket.messages() : undefined
+        const next = async () => (messages === undefined ? receive(socket) : (await messages.next()).value)
+        const three = await next()
         t.is(three.data.toString(), 'three')
         t.deepEqual(three.fds.map(contentOf), ['descriptor 0', 'descriptor 1', 'descriptor 2'])
         const mine = [file(t, 'mine'), file(t, 'too')]
@@ -111,7 +113,7 @@ for (const [type, Class, send, receive] of types) {
         t.is(received.data, 'two')
         t.deepEqual(received.descriptors, ['mine', 'too'])
         t.false(received.controlTruncated)
-        const one = await receive(socket)
+        const one = await next()
         t.deepEqual([one.data.toString(), one.fds.map(contentOf)], ['one', ['descriptor 0']])
         await program.exit
       }
@@ -154,6 +156,88 @@ test('on a stream, descriptors stay with the bytes they were sent with', async (
   left.shutdown()
   t.is(await right.receiveMessage(), null)
   t.is(await right.receiveMessage(), null)
+})
+
+test('messages() of a stream: as receiveMessage() gives them, until the end', async (t) => {
+  const [left, right] = pairOf(t, UnixStream)
+  await left.write('A')
+  await left.sendMessage({ data: 'B', fds: [file(t, 'first'), file(t, 'second')] })
+  await left.write('C')
+  await left.sendMessage({ data: 'D', fds: [file(t, 'third')] })
+  await left.write('E')
+  left.shutdown()
+  const all = await collect(right.messages())
+  t.deepEqual(all.map(({ data, fds }) => [data.toString(), fds.map(contentOf)]), [
+    ['AB', ['first', 'second']], ['CD', ['third']], ['E', []],
+  ])
+  t.deepEqual(await collect(right.messages()), [])
+})
+
+test('messages() of a stream: hundreds with descriptors from a sender that goes on meanwhile', async (t) => {
+  const [left, right] = pairOf(t, UnixStream)
+  const fd = file(t, 'each')
+  const sending = (async () => {
+    for (let index = 0; index < 500; index++) await left.sendMessage({ data: Buffer.from([index & 0xff]), fds: [fd] })
+    left.shutdown()
+  })()
+  let count = 0
+  for await (const { data, fds } of right.messages()) {
+    t.deepEqual([...data], [count & 0xff])
+    t.deepEqual(fds.map(contentOf), ['each'])
+    count++
+  }
+  t.is(count, 500)
+  await sending
+  t.is(copiesOf(fd), 1)
+})
+
+test('messages() of a stream: bytes without descriptors come in pieces, however many there are', async (t) => {
+  const [left, right] = pairOf(t, UnixStream)
+  const sent = pattern(3_000_000)
+  const writing = left.write(sent).then(() => left.shutdown())
+  const pieces = (await collect(right.messages())).map(({ data }) => data)
+  t.true(Buffer.concat(pieces).equals(sent))
+  await writing
+})
+
+test('messages() of a stream: nothing else reads it, a loop goes on where the last was left, what was read ahead stays', async (t) => {
+  const [left, right] = pairOf(t, UnixStream)
+  const fd = file(t, 'ahead')
+  for (let index = 0; index < 6; index++) await left.sendMessage({ data: `${index}`, fds: [fd] })
+  for await (const { data, fds } of right.messages()) {
+    t.is(data.toString(), '0')
+    t.deepEqual(fds.map(contentOf), ['ahead'])
+    break
+  }
+  for (const read of [() => right.receiveMessage(), () => right.read(Buffer.alloc(1)), () => collect(right)]) {
+    await t.throwsAsync(async () => read(), { code: 'ERR_STREAM_LOCKED', message: /messages\(\)/ })
+  }
+  t.throws(() => right.framed(), { code: 'ERR_STREAM_LOCKED' })
+  t.throws(() => right.detach(), { code: 'ERR_READ_AHEAD', message: /5 messages/ })
+  for await (const { data, fds } of right.messages()) {
+    t.is(data.toString(), '1')
+    t.deepEqual(fds.map(contentOf), ['ahead'])
+    break
+  }
+  t.true(copiesOf(fd) > 1, 'four wait')
+  await right.close()
+  t.is(copiesOf(fd), 1)
+  t.deepEqual(await collect(right.messages()), [])
+  const [framed] = pairOf(t, UnixStream)
+  framed.framed()
+  t.throws(() => framed.messages(), { code: 'ERR_STREAM_LOCKED' })
+})
+
+test('messages() of a stream whose peer is gone without reading: what it sent, then ECONNRESET', async (t) => {
+  const [left, right] = pairOf(t, UnixStream)
+  await right.write('unread')
+  await left.sendMessage({ data: 'x', fds: [file(t, 'x')] })
+  await left.close()
+  const got = []
+  await t.throwsAsync(async () => {
+    for await (const message of right.messages()) got.push(...message.fds.map(contentOf))
+  }, { code: 'ECONNRESET' })
+  t.deepEqual(got, ['x'])
 })
 
 test('on a stream, maxLength takes the descriptors with the first of the bytes and leaves the rest of them', async (t) => {

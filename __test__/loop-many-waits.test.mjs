@@ -2,8 +2,10 @@
 import { readFileSync } from 'node:fs'
 
 import test from 'ava'
+import { UnixDatagram, UnixSeqpacket, UnixStream } from 'nearwire'
 
 import { runScript } from './helpers/loop.mjs'
+import { isSettled } from './helpers/sockets.mjs'
 
 const WANTED_PAIRS = 10_000
 /** Fewer descriptors than for so many would prove nothing. */
@@ -81,4 +83,27 @@ test.serial('writes that wait for room on hundreds of streams all go out', async
     console.log('done')
   `, { limit: 90_000 })
   t.deepEqual({ code: ended.code, stdout: ended.stdout }, { code: 0, stdout: 'done\n' }, ended.stderr)
+})
+
+test('a reader that has not waited for long is woken when it waits again, every time', async (t) => {
+  for (const [left, right, read] of [
+    [...UnixStream.pair(), async (socket) => socket.read(new Uint8Array(8))],
+    [...UnixStream.pair(), async (socket) => (await socket.receiveMessage()).data.length],
+    [...UnixDatagram.pair(), async (socket) => (await socket.receive()).data.length],
+    [...UnixSeqpacket.pair(), async (socket) => (await socket.receive()).data.length],
+  ]) {
+    const send = (data) => (left instanceof UnixStream ? left.write(data) : left.send(data))
+    for (let round = 0; round < 20; round++) {
+      // As often as the native side forgets that somebody may wait, and more.
+      for (let index = 0; index < 40; index++) {
+        await send('x')
+        t.is(await read(right), 1)
+      }
+      const waiting = read(right)
+      t.false(await isSettled(waiting))
+      await send('wake')
+      t.is(await waiting, 4)
+    }
+    await Promise.all([left.close(), right.close()])
+  }
 })

@@ -226,6 +226,40 @@ test('a peer that closes with unread messages: ECONNRESET after what it sent', a
   t.is(await socket.receive(), null)
 })
 
+for (const [reading, read] of Object.entries(readings)) {
+  // The kernel tells it first, and gives the messages afterwards.
+  test(`a peer that closes with unread messages: what it had sent comes before ECONNRESET: ${reading}`, async (t) => {
+    const [left, right] = pairOf(t, UnixSeqpacket)
+    await left.send('unread')
+    for (const message of ['a', '', 'c']) await right.send(message)
+    await right.close()
+    const got = []
+    const noting = {
+      receive: async () => {
+        const message = await left.receive()
+        if (message !== null) got.push(message.data.toString())
+        return message
+      },
+      async *[Symbol.asyncIterator]() {
+        for await (const message of left) {
+          got.push(message.data.toString())
+          yield message
+        }
+      },
+      async *batches() {
+        for await (const batch of left.batches()) {
+          const all = [...batch]
+          got.push(...all.map(({ data }) => data.toString()))
+          yield all
+        }
+      },
+    }
+    await t.throwsAsync(read(noting), { code: 'ECONNRESET', message: /without reading/ })
+    t.deepEqual(got, ['a', '', 'c'])
+    t.is(await left.receive(), null)
+  })
+}
+
 test('shutdown lets what waits go out first, then the peer reads the end; more is refused', async (t) => {
   const { client, server } = await seqpackets(t)
   const { sent, waiting } = await fill(client)

@@ -82,6 +82,12 @@ impl Readiness {
         }
     }
 
+    /// Takes the descriptor out of tokio's sight until something waits to read again: as long as it is there, each message
+    /// that its peer sends looks for sleepers. Whoever waits now is not woken.
+    pub fn rest_reading(&mut self) {
+        self.read.take();
+    }
+
     /// Waits until writing may succeed; like [`poll_read`](Self::poll_read), after an `EAGAIN`.
     ///
     /// # Errors

@@ -37,6 +37,30 @@ fn a_wait_that_was_left_before_the_bytes_came_is_woken_once() {
     assert_eq!(ready(&driver), [], "nobody waits");
 }
 
+#[test]
+fn reading_that_rests_is_told_nothing_until_something_waits_again() {
+    let driver = Driver::new().expect("a driver");
+    let (ours, mut peer) = pair();
+    let mut readiness = register(&driver, ours);
+    wait_to_read(&driver, &readiness, &driver.token_waker(READ));
+    peer.write_all(b"a").expect("room");
+    run_until(&driver, || driver.is_pending());
+    assert_eq!(ready(&driver), [READ]);
+    assert_eq!(drain(&readiness), 1);
+    for _ in 0..3 {
+        readiness.rest_reading();
+        peer.write_all(b"b").expect("room");
+        assert!(!is_readable(&driver), "nobody looks");
+        assert_eq!(drain(&readiness), 1);
+        wait_to_read(&driver, &readiness, &driver.token_waker(READ));
+        assert!(!driver.is_pending());
+        peer.write_all(b"c").expect("room");
+        run_until(&driver, || driver.is_pending());
+        assert_eq!(ready(&driver), [READ]);
+        assert_eq!(drain(&readiness), 1);
+    }
+}
+
 /// What tokio remembers from bytes that are read already must not count as ready.
 #[test]
 fn readiness_from_before_the_eagain_is_forgotten() {

@@ -52,6 +52,9 @@ pub(crate) fn numbered(number: u32, call: impl FnOnce(&Rc<Inner>) -> Result<usiz
     count(by_number(number).map_or(Err(CLOSED), |inner| call(&inner)))
 }
 
+/// After so many attempts to read that did not have to wait, nobody need be told that the next will not.
+const STREAK: u8 = 16;
+
 pub(crate) struct Inner {
     pub(crate) event_loop: Rc<nearwire_event_loop::EventLoop>,
     slot: u32,
@@ -63,6 +66,8 @@ pub(crate) struct Inner {
     /// The loop is held while the outbox has something that the kernel has not.
     pub(crate) holding: Cell<bool>,
     busy_microseconds: Cell<u32>,
+    /// How many attempts to read in a row did not have to wait.
+    streak: Cell<u8>,
     reader: Waker,
     pub(crate) writer: Waker,
 }
@@ -75,10 +80,18 @@ impl Inner {
 
     /// Asks for the reading token when `outcome` is that nothing is there yet.
     pub(crate) fn or_wait_to_read<R>(&self, outcome: Result<R, Errno>) -> Result<R, Errno> {
-        match outcome {
-            Err(Errno::AGAIN) => self.wait(&self.reader, Readiness::poll_read).and(outcome),
-            _ => outcome,
+        if matches!(outcome, Err(Errno::AGAIN)) {
+            self.streak.set(0);
+            return self.wait(&self.reader, Readiness::poll_read).and(outcome);
         }
+        self.streak.set(self.streak.get().saturating_add(1));
+        // Nobody waits: whoever does is the next to try.
+        if self.streak.get() == STREAK
+            && let Some(socket) = self.socket.borrow_mut().as_mut()
+        {
+            socket.readiness_mut().rest_reading();
+        }
+        outcome
     }
 
     /// Asks for the writing token when `outcome` is that there is no room yet.
@@ -305,6 +318,7 @@ impl UnixSocket {
             messages: RefCell::default(),
             holding: Cell::default(),
             busy_microseconds: Cell::default(),
+            streak: Cell::default(),
             reader: event_loop.token_waker(slot * 2),
             writer: event_loop.token_waker(slot * 2 + 1),
         });

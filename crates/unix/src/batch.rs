@@ -161,7 +161,7 @@ impl Socket {
         let messages = (buffer.len() / slot).min(batch.capacity());
         let words = words_for(LABEL_ROOM);
         let flags = libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC | self.count_all();
-        let count = loop {
+        let count = self.receiving(|| {
             let room = Room {
                 messages,
                 data: &mut *buffer,
@@ -173,12 +173,8 @@ impl Socket {
                 control: &mut batch.control,
                 control_each: words,
             };
-            match batch.headers.receive(self.as_fd(), room, flags) {
-                Ok(count) => break count,
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(errno),
-            }
-        };
+            batch.headers.receive(self.as_fd(), room, flags)
+        })?;
         for index in 0..count {
             let reported = batch.headers.reported(index);
             // The kernel fills every remaining place of a batch with the same end.
@@ -196,6 +192,9 @@ impl Socket {
             });
             let control = &bytes_of(&batch.control[index * words..][..words])[..reported.control];
             batch.ancillary.push((!control.is_empty()).then(|| Box::new(parse(control))));
+        }
+        if batch.placed.is_empty() {
+            self.end()?;
         }
         Ok(batch.placed.len())
     }

@@ -3,6 +3,7 @@
 use std::io::IoSlice;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nearwire_event_loop::Readiness;
@@ -32,6 +33,8 @@ pub struct Socket {
     kind: Kind,
     /// Every message comes with a time, so that an empty one can be told from the end.
     timed: bool,
+    /// The kernel has told that the peer closed without reading, and nobody here has been told yet.
+    reset: AtomicBool,
     local: Option<Arc<Address>>,
     peer: Option<Arc<Address>>,
 }
@@ -117,7 +120,15 @@ impl Socket {
     }
 
     fn of(fd: OwnedFd, kind: Kind, timed: bool) -> Self {
-        Self { name: None, readiness: Readiness::new(fd), kind, timed, local: None, peer: None }
+        Self {
+            name: None,
+            readiness: Readiness::new(fd),
+            kind,
+            timed,
+            reset: AtomicBool::new(false),
+            local: None,
+            peer: None,
+        }
     }
 
     pub(crate) fn with_local(mut self, address: Option<Arc<Address>>) -> Self {
@@ -139,6 +150,29 @@ impl Socket {
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// Runs a system call that receives.
+    ///
+    /// That the peer closed without reading is told by the kernel before what the peer has sent: `sock_error()` comes first
+    /// in `__skb_try_recv_datagram()` and in `do_recvmmsg()`. Here it is told last, in place of the end.
+    pub(crate) fn receiving<R>(
+        &self,
+        mut call: impl FnMut() -> std::result::Result<R, Errno>,
+    ) -> std::result::Result<R, Errno> {
+        loop {
+            match call() {
+                Err(Errno::INTR) => {}
+                Err(Errno::CONNRESET) if self.kind != Kind::Datagram => self.reset.store(true, Ordering::Relaxed),
+                Err(Errno::AGAIN) if self.reset.swap(false, Ordering::Relaxed) => return Err(Errno::CONNRESET),
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// What the end of a connection is to be told as.
+    pub(crate) fn end(&self) -> std::result::Result<(), Errno> {
+        if self.reset.swap(false, Ordering::Relaxed) { Err(Errno::CONNRESET) } else { Ok(()) }
     }
 
     /// Whether every message comes with a time, so that an empty one can be told from the end of a connection.
@@ -329,6 +363,11 @@ impl Socket {
     #[must_use]
     pub fn readiness(&self) -> &Readiness {
         &self.readiness
+    }
+
+    /// The same, to change what is registered.
+    pub fn readiness_mut(&mut self) -> &mut Readiness {
+        &mut self.readiness
     }
 
     /// Gives the descriptor up. Nothing here touches it any more, and the file that it is bound to stays.

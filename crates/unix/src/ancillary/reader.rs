@@ -129,13 +129,12 @@ impl Socket {
     ) -> Result<Received, Errno> {
         let flags = flags.0 | self.count_all() | libc::MSG_CMSG_CLOEXEC | libc::MSG_DONTWAIT;
         let mut from = RawAddress::EMPTY;
-        let reported = loop {
-            match sys::receive_message(self.as_fd(), buffer, &mut from, &mut space.words, flags) {
-                Ok(reported) => break reported,
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(errno),
-            }
-        };
+        let reported =
+            self.receiving(|| sys::receive_message(self.as_fd(), buffer, &mut from, &mut space.words, flags))?;
+        let end = self.is_end(reported, !buffer.is_empty());
+        if end {
+            self.end()?;
+        }
         let ancillary = parse(&sys::bytes_of(&space.words)[..reported.control]);
         Ok(Received {
             length: reported.length.min(buffer.len()),
@@ -143,7 +142,7 @@ impl Socket {
             truncated: reported.flags & libc::MSG_TRUNC != 0,
             ancillary_truncated: reported.flags & libc::MSG_CTRUNC != 0,
             from: (self.kind() == Kind::Datagram).then(|| from.into()),
-            end: self.is_end(reported, !buffer.is_empty()),
+            end,
             fds: ancillary.fds,
             credentials: ancillary.credentials,
             pidfd: ancillary.pidfd,
@@ -172,7 +171,8 @@ impl Socket {
         let flags = libc::MSG_PEEK | libc::MSG_TRUNC | libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC;
         // Without room for control data no descriptor is duplicated.
         let mut from = RawAddress::EMPTY;
-        sys::receive_message(self.as_fd(), &mut [], &mut from, &mut [], flags).map(|reported| reported.length)
+        self.receiving(|| sys::receive_message(self.as_fd(), &mut [], &mut from, &mut [], flags))
+            .map(|reported| reported.length)
     }
 
     /// The flag that has the kernel tell a message's whole length. On a stream it would discard the bytes instead; unix(7).
