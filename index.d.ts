@@ -138,9 +138,9 @@ export declare class UnixProbe {
 /** Where messages come in: a head, rows, descriptors and room, shared by all sockets of an environment. */
 export declare class UnixReceiver {
   /**
-   * `head` says of the last call: rows filled, bytes used up to, whether the other side ended after them, the bytes
-   * of all messages together when they did not fit (whoever sees that must call again at once with as much room),
-   * whether the senders' numbers began anew, and how many senders have one.
+   * `head` says of the last call: the bytes used up to, those of all messages together when they did not fit (whoever
+   * sees that must call again at once with as much room), whether the senders' numbers began anew, and how many senders
+   * have one.
    *
    * `rows` has twelve numbers a message: offset, length, full length, flags (1 truncated, 2 something beside it is lost,
    * 4 credentials, 8 a time, 16 a descriptor of the sender's process, 32 a label), the number of what came beside it or 0,

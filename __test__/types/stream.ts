@@ -15,6 +15,7 @@ import {
   type ListenOptions,
   type MessageBatch,
   raw,
+  type ReceivedMessage,
   SocketError,
   structured,
   text,
@@ -56,6 +57,8 @@ void new UnixStream()
 expectTypeOf(UnixStream.connect).returns.resolves.toEqualTypeOf<UnixStream>()
 expectTypeOf(UnixStream.pair).returns.toEqualTypeOf<[UnixStream, UnixStream]>()
 declare const stream: UnixStream
+expectTypeOf(stream.messages).returns.toEqualTypeOf<AsyncIterableIterator<ReceivedMessage>>()
+expectTypeOf(stream.receiveMessage).returns.resolves.toEqualTypeOf<ReceivedMessage | null>()
 expectTypeOf(stream).toMatchTypeOf<AsyncIterable<Buffer>>()
 expectTypeOf(stream).toMatchTypeOf<Closable>()
 expectTypeOf(stream).toMatchTypeOf<AsyncDisposable>()

@@ -55,10 +55,10 @@ export interface ReceiveMessageOptions {
 /** As many messages as one call brings at most; see `crates/node/src/unix_receiver.rs`, also for what follows. */
 const MOST = 32
 /** What is said of the last call. */
-const USED = 1
-const NEEDED = 3
-const FORGOT_SENDERS = 4
-const SENDERS = 5
+const USED = 0
+const NEEDED = 1
+const FORGOT_SENDERS = 2
+const SENDERS = 3
 /** What is said of a message. */
 const COLUMNS = 12
 const OFFSET = 0
@@ -86,7 +86,7 @@ type Senders = readonly (UnixAddress | null)[]
 const NO_SENDERS: Senders = Object.freeze([null])
 
 // Messages are taken off one socket at a time on this thread, so all sockets share the memory that is filled natively.
-const head = new Uint32Array(6)
+const head = new Uint32Array(4)
 const descriptors = new Int32Array(MOST_DESCRIPTORS + 1)
 /** Rows of so many batches are one piece of memory, which is never written again: a piece a batch would cost as much as the batch. */
 const ROWS = 16 * MOST

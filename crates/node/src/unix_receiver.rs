@@ -31,7 +31,7 @@ const MOST_KEPT: usize = 4 << 20;
 /// Numbers of a row.
 const COLUMNS: usize = 12;
 /// Numbers of the head.
-const HEAD: usize = 6;
+const HEAD: usize = 4;
 
 /// Flags of a row.
 const TRUNCATED: u32 = 1;
@@ -63,9 +63,9 @@ pub(crate) struct Scratch {
 
 #[napi]
 impl UnixReceiver {
-    /// `head` says of the last call: rows filled, bytes used up to, whether the other side ended after them, the bytes
-    /// of all messages together when they did not fit (whoever sees that must call again at once with as much room),
-    /// whether the senders' numbers began anew, and how many senders have one.
+    /// `head` says of the last call: the bytes used up to, those of all messages together when they did not fit (whoever
+    /// sees that must call again at once with as much room), whether the senders' numbers began anew, and how many senders
+    /// have one.
     ///
     /// `rows` has twelve numbers a message: offset, length, full length, flags (1 truncated, 2 something beside it is lost,
     /// 4 credentials, 8 a time, 16 a descriptor of the sender's process, 32 a label), the number of what came beside it or 0,
@@ -200,7 +200,7 @@ impl Scratch {
         }
         let forgot = !is_rest && inner.with_messages(crate::unix_messages::Messages::forget_senders);
         *head = [0; HEAD];
-        head[4] = forgot.into();
+        head[2] = forgot.into();
         let kind = inner.with(|socket| Ok(socket.kind()))?;
         if !is_rest {
             let slot = if kind == Kind::Stream { PIECE } else { SLOT };
@@ -212,7 +212,7 @@ impl Scratch {
         let kept = |message: &Placed| message.length.min(longest);
         let needed = self.batch.messages().iter().map(kept).sum::<usize>();
         if into.len().saturating_sub(start) < needed {
-            head[3] = needed as u32;
+            head[1] = needed as u32;
             self.owner = Rc::downgrade(inner);
             return Ok(0);
         }
@@ -240,10 +240,8 @@ impl Scratch {
             count += 1;
             self.next += 1;
         }
-        head[0] = count as u32;
-        head[1] = used as u32;
-        head[2] = self.batch.end().into();
-        head[5] = inner.with_messages(|all| all.senders()) as u32;
+        head[0] = used as u32;
+        head[3] = inner.with_messages(|all| all.senders()) as u32;
         if self.spilled > MOST_KEPT {
             self.slots = vec![0; MESSAGES * SLOT];
             self.spilled = 0;
@@ -285,7 +283,7 @@ impl Scratch {
         row[..3].copy_from_slice(&[start as u32, received.length as u32, received.full_length as u32]);
         row[3] = flags(received.truncated, placed);
         row[5] = received.from.take().map_or(0, |from| inner.with_messages(|all| all.number(from)));
-        head[5] = inner.with_messages(|all| all.senders()) as u32;
+        head[3] = inner.with_messages(|all| all.senders()) as u32;
         let mut ancillary = Ancillary {
             fds: received.fds,
             credentials: received.credentials,
