@@ -381,6 +381,69 @@ test('batches say where each message is and who sent it', async (t) => {
   t.deepEqual(await collect([]), [])
 })
 
+test('a connected socket names the senders right: those from before, its peer, and anybody once the peer is gone', async (t) => {
+  const [receiver, other, peer] = [await bound(t), await bound(t), await bound(t)]
+  const batches = receiver.batches()
+  const froms = async (count) => {
+    const all = []
+    while (all.length < count) {
+      const { value } = await batches.next()
+      for (let index = 0; index < value.length; index++) all.push(value.from(index))
+    }
+    return all
+  }
+  const send = async (socket, count) => {
+    for (let index = 0; index < count; index++) await socket.send('x', { to: receiver.address })
+    await socket.flush()
+  }
+  await send(other, 2)
+  receiver.connect(peer.address)
+  await t.throwsAsync(async () => {
+    await other.send('x', { to: receiver.address })
+    await other.flush()
+  }, { code: 'EPERM' })
+  await send(peer, 3)
+  t.deepEqual(await froms(5), [other, other, peer, peer, peer].map(({ address }) => address))
+  for (let round = 0; round < 3; round++) {
+    const waiting = froms(1)
+    t.false(await isSettled(waiting))
+    await send(peer, 1)
+    t.deepEqual(await waiting, [peer.address])
+    await send(peer, 4)
+    t.deepEqual(await froms(4), Array(4).fill(peer.address))
+  }
+  await peer.close()
+  await t.throwsAsync(async () => {
+    await receiver.send('x')
+    await receiver.flush()
+  }, { code: 'ECONNREFUSED' })
+  await send(other, 3)
+  t.deepEqual(await froms(3), Array(3).fill(other.address))
+  receiver.connect(other.address)
+  await send(other, 2)
+  t.deepEqual(await froms(2), [other.address, other.address])
+  receiver.disconnect()
+  const third = await bound(t)
+  await send(third, 2)
+  t.deepEqual(await froms(2), [third.address, third.address])
+})
+
+test('connecting a connected socket elsewhere, or disconnecting it, discards what it has not received', async (t) => {
+  const [receiver, first, second] = [await bound(t), await bound(t), await bound(t)]
+  const give = async (socket, text) => {
+    await socket.send(text, { to: receiver.address })
+    await socket.flush()
+  }
+  await give(second, 'open')
+  receiver.connect(first.address)
+  await give(first, 'lost')
+  receiver.connect(second.address)
+  await give(second, 'lost as well')
+  receiver.disconnect()
+  await give(first, 'next')
+  t.is(String((await receiver.receive()).data), 'next')
+})
+
 test('timestamps come when asked for, in milliseconds', async (t) => {
   const receiver = await bound(t, undefined, { timestamps: true })
   const before = Date.now()

@@ -136,7 +136,9 @@ export class UnixDatagram extends Handle<Native.UnixSocket> implements AsyncIter
   }
 
   /**
-   * Makes an address the default destination and the only sender from which messages are taken. May be called again.
+   * Makes an address the default destination and the only sender from which messages are taken. May be called again:
+   * the kernel then discards what the socket has not received, as it does at `disconnect()`
+   * (`unix_dgram_disconnected()` in net/unix/af_unix.c).
    *
    * Errors: `ECONNREFUSED` (no socket is bound there), `ENOENT`, `EPROTOTYPE` (one of another type), `EACCES`, `EPERM`
    * (it is connected to somebody else), `ERR_UNSENT` (messages wait for the destination so far).
@@ -145,7 +147,7 @@ export class UnixDatagram extends Handle<Native.UnixSocket> implements AsyncIter
     this.#connect(encodeAddress('address', address))
   }
 
-  /** Undoes `connect()`. */
+  /** Undoes `connect()`. The kernel discards what the socket has not received. */
   disconnect(): void {
     this.#connect(undefined)
   }

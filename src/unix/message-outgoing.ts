@@ -15,7 +15,7 @@ const EMSGSIZE = 90
 /** `unix_dgram_sendmsg()` keeps these back of `SO_SNDBUF`. */
 const RESERVED = 32
 /** Messages that one system call takes: as many are sent at once, so that the receiver begins while more are made. */
-const BATCH = 32
+const BATCH = 64
 /** Destinations that are remembered though nothing is on its way to them. */
 const MOST_LANES = 1024
 

@@ -90,7 +90,7 @@ const head = new Uint32Array(4)
 const descriptors = new Int32Array(MOST_DESCRIPTORS + 1)
 /** Rows of so many batches are one piece of memory, which is never written again: a piece a batch would cost as much as the batch. */
 const ROWS = 16 * MOST
-let rows = new Uint32Array(ROWS * COLUMNS)
+let rows = moreRows()
 /** The next row to be filled. */
 let row = 0
 let shared: Native.UnixReceiver | undefined
@@ -101,11 +101,16 @@ export function attach(socket: Native.UnixSocket): void {
   socket.attachReceiver(shared)
 }
 
+/** Memory for rows, which are filled before they are read: zeroing it would cost as much as filling it. */
+function moreRows(): Uint32Array {
+  return new Uint32Array(Buffer.allocUnsafeSlow(ROWS * COLUMNS * Uint32Array.BYTES_PER_ELEMENT).buffer)
+}
+
 /** Keeps the rows that were filled last. */
 function keepRows(count: number): void {
   row += count
   if (row + MOST <= ROWS) return
-  rows = new Uint32Array(ROWS * COLUMNS)
+  rows = moreRows()
   row = 0
   shared?.useRows(rows)
 }

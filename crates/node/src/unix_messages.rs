@@ -19,8 +19,8 @@ use crate::failure::{CLOSED, Failure, count};
 use crate::unix_receiver::Scratch;
 use crate::unix_socket::{Inner, UnixSocket, by_number, numbered};
 
-/// Messages a `sendmmsg(2)`. A datagram receiver takes 11 at a time by default, so more would mostly be set up in vain.
-const BATCH: usize = 32;
+/// Messages a `sendmmsg(2)`: as many as JavaScript has sent at once.
+const BATCH: usize = 64;
 /// How many senders' names are remembered by number; then the numbering begins anew.
 const MOST_SENDERS: usize = 1024;
 

@@ -42,6 +42,8 @@ pub struct Placed {
 pub struct ReceiveBatch {
     headers: Headers,
     from: Vec<RawAddress>,
+    /// Whose all of them are.
+    only_sender: Option<RawAddress>,
     control: Vec<u64>,
     overflow: Vec<u8>,
     spill: usize,
@@ -58,6 +60,7 @@ impl ReceiveBatch {
         Self {
             headers: Headers::new(messages, 2),
             from: vec![RawAddress::EMPTY; messages],
+            only_sender: None,
             control: vec![0; messages * words_for(LABEL_ROOM)],
             overflow: vec![0; messages * overflow_each],
             spill: overflow_each,
@@ -82,13 +85,13 @@ impl ReceiveBatch {
     /// The sender's name of message `index`, with datagrams.
     #[must_use]
     pub fn from(&self, index: usize) -> Address {
-        self.from[index].into()
+        self.only_sender.unwrap_or(self.from[index]).into()
     }
 
     /// Whether message `index` and the one before it have the same sender's name, at less than asking for both.
     #[must_use]
     pub fn same_sender(&self, index: usize) -> bool {
-        index > 0 && self.from[index].as_bytes() == self.from[index - 1].as_bytes()
+        index > 0 && (self.only_sender.is_some() || self.from[index].as_bytes() == self.from[index - 1].as_bytes())
     }
 
     /// What of message `index` did not fit its slot.
@@ -160,6 +163,9 @@ impl Socket {
         }
         let messages = (buffer.len() / slot).min(batch.capacity());
         let words = words_for(LABEL_ROOM);
+        // Asking costs as much as two or three names.
+        batch.only_sender = if messages > 1 { self.only_sender() } else { None };
+        let names = self.kind() == Kind::Datagram && batch.only_sender.is_none();
         let flags = libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC | self.count_all();
         let count = self.receiving(|| {
             let room = Room {
@@ -169,7 +175,7 @@ impl Socket {
                 overflow: &mut batch.overflow,
                 spill: batch.spill,
                 from: &mut batch.from,
-                names: self.kind() == Kind::Datagram,
+                names,
                 control: &mut batch.control,
                 control_each: words,
             };

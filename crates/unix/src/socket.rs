@@ -3,7 +3,7 @@
 use std::io::IoSlice;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use nearwire_event_loop::Readiness;
@@ -14,6 +14,7 @@ use crate::address::Address;
 use crate::error::{Error, Result};
 use crate::kind::Kind;
 use crate::name::Name;
+use crate::sys::RawAddress;
 use crate::{sys, wait};
 
 /// Every send: a peer that is gone is an `EPIPE`, never a signal, and nothing waits inside the kernel.
@@ -35,6 +36,8 @@ pub struct Socket {
     timed: bool,
     /// The kernel has told that the peer closed without reading, and nobody here has been told yet.
     reset: AtomicBool,
+    /// Of a datagram socket: [`OPEN`], [`CONNECTED`] or [`PEERS_ONLY`].
+    senders: AtomicU8,
     local: Option<Arc<Address>>,
     peer: Option<Arc<Address>>,
 }
@@ -126,6 +129,7 @@ impl Socket {
             kind,
             timed,
             reset: AtomicBool::new(false),
+            senders: AtomicU8::new(OPEN),
             local: None,
             peer: None,
         }
@@ -160,14 +164,33 @@ impl Socket {
         &self,
         mut call: impl FnMut() -> std::result::Result<R, Errno>,
     ) -> std::result::Result<R, Errno> {
+        let senders = self.senders.load(Ordering::Relaxed);
         loop {
             match call() {
                 Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) if senders == CONNECTED => {
+                    // Unless it was connected elsewhere meanwhile, by another thread.
+                    let _ = self.senders.compare_exchange(CONNECTED, PEERS_ONLY, Ordering::Relaxed, Ordering::Relaxed);
+                    return Err(Errno::AGAIN);
+                }
                 Err(Errno::CONNRESET) if self.kind != Kind::Datagram => self.reset.store(true, Ordering::Relaxed),
                 Err(Errno::AGAIN) if self.reset.swap(false, Ordering::Relaxed) => return Err(Errno::CONNRESET),
                 outcome => return outcome,
             }
         }
+    }
+
+    /// The name that every message has which is received now, where that is known: it need not be copied with each.
+    pub(crate) fn only_sender(&self) -> Option<RawAddress> {
+        if self.senders.load(Ordering::Relaxed) != PEERS_ONLY {
+            return None;
+        }
+        // Sending to a peer that is gone disconnects, and then anybody may send.
+        let peer = sys::peer_name(self.as_fd()).ok();
+        if peer.is_none() {
+            self.senders.store(OPEN, Ordering::Relaxed);
+        }
+        peer
     }
 
     /// What the end of a connection is to be told as.
@@ -214,10 +237,13 @@ impl Socket {
             let detail = format!("a {} socket connects once, before it becomes a Socket", self.kind);
             return Err(Error::explained(Errno::OPNOTSUPP, "connect", detail));
         }
+        self.senders.store(OPEN, Ordering::Relaxed);
         if *address == Address::Unnamed {
             return rustix::net::connect_unspec(self.as_fd()).map_err(Error::of("connect"));
         }
-        rustix::net::connect(self.as_fd(), &address.reach()?.raw).map_err(Error::of("connect"))
+        rustix::net::connect(self.as_fd(), &address.reach()?.raw).map_err(Error::of("connect"))?;
+        self.senders.store(CONNECTED, Ordering::Relaxed);
+        Ok(())
     }
 
     /// `recv(2)`: the bytes read, 0 at a stream's end. Descriptors that travel with them are closed by the kernel:
@@ -395,6 +421,13 @@ impl AsRawFd for Socket {
         self.readiness.as_raw_fd()
     }
 }
+
+/// Anybody may send.
+const OPEN: u8 = 0;
+/// Only the peer may send, but messages of others may be queued from before.
+const CONNECTED: u8 = 1;
+/// It was found empty since it was connected.
+const PEERS_ONLY: u8 = 2;
 
 /// The kernel returns 0 for an empty seqpacket message and for the end alike. A message of a peer that has a name comes
 /// with it, and nothing else does. Where the peer has none, an option has every message come with a time, which costs
