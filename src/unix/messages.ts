@@ -53,7 +53,7 @@ export interface ReceiveMessageOptions {
 }
 
 /** As many messages as one call brings at most; see `crates/node/src/unix_receiver.rs`, also for what follows. */
-const MOST = 32
+const MOST = 64
 /** What is said of the last call. */
 const USED = 0
 const NEEDED = 1

@@ -16,7 +16,7 @@ use crate::failure::count;
 use crate::unix_socket::{Inner, UnixSocket, numbered};
 
 /// Messages a `recvmmsg(2)`.
-const MESSAGES: usize = 32;
+const MESSAGES: usize = 64;
 /// Room for each: the kernel takes no message over 4 MiB and the 17 pages of its fragments, for the memory of one is
 /// contiguous (`sock_alloc_send_pskb()`, `KMALLOC_MAX_SIZE`). Address space only, until it is used; not a power of two,
 /// so that their beginnings do not compete for the same cache lines.

@@ -10,7 +10,7 @@ use crate::ancillary::{Ancillary, parse, words_for};
 use crate::error::{Error, Result};
 use crate::kind::Kind;
 use crate::socket::Socket;
-use crate::sys::{Headers, RawAddress, Room, bytes_of};
+use crate::sys::{Headers, Names, RawAddress, Room, bytes_of};
 use crate::wait;
 
 /// Room for a label in each message of a batch; longer ones are reported as truncated.
@@ -165,7 +165,12 @@ impl Socket {
         let words = words_for(LABEL_ROOM);
         // Asking costs as much as two or three names.
         batch.only_sender = if messages > 1 { self.only_sender() } else { None };
-        let names = self.kind() == Kind::Datagram && batch.only_sender.is_none();
+        let names = match self.kind() {
+            Kind::Datagram if batch.only_sender.is_none() => Names::Whole,
+            // Tells a message from the end.
+            Kind::Seqpacket => Names::Length,
+            Kind::Datagram | Kind::Stream => Names::None,
+        };
         let flags = libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC | self.count_all();
         let count = self.receiving(|| {
             let room = Room {

@@ -250,9 +250,12 @@ impl Headers {
             parts[0] = libc::iovec { iov_base: slot_at.cast(), iov_len: slot };
             parts[1] = libc::iovec { iov_base: spill_at.cast(), iov_len: spill };
             let header = &mut self.headers[index].msg_hdr;
-            header.msg_name = address.bytes.as_mut_ptr().cast();
-            // How long it is the kernel says even where there is no room.
-            header.msg_namelen = if names { ADDRESS_SPACE as libc::socklen_t } else { 0 };
+            (header.msg_name, header.msg_namelen) = match names {
+                Names::Whole => (address.bytes.as_mut_ptr().cast(), ADDRESS_SPACE as libc::socklen_t),
+                // How long it is the kernel says even where there is no room.
+                Names::Length => (address.bytes.as_mut_ptr().cast(), 0),
+                Names::None => (ptr::null_mut(), 0),
+            };
             header.msg_iov = parts.as_mut_ptr();
             // One part is a faster way through the kernel than two of which one is empty.
             header.msg_iovlen = if spill == 0 { 1 } else { 2 };
@@ -274,7 +277,7 @@ impl Headers {
             )
         } as isize)?;
         for (index, address) in from.iter_mut().take(received).enumerate() {
-            address.length = if names { self.headers[index].msg_hdr.msg_namelen } else { 0 };
+            address.length = if names == Names::Whole { self.headers[index].msg_hdr.msg_namelen } else { 0 };
         }
         Ok(received)
     }
@@ -334,8 +337,15 @@ pub(crate) struct Room<'a> {
     pub(crate) overflow: &'a mut [u8],
     pub(crate) spill: usize,
     pub(crate) from: &'a mut [RawAddress],
-    /// Whether the senders' names are copied there.
-    pub(crate) names: bool,
+    pub(crate) names: Names,
     pub(crate) control: &'a mut [u64],
     pub(crate) control_each: usize,
+}
+
+/// What is asked of the senders' names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Names {
+    Whole,
+    Length,
+    None,
 }
