@@ -26,7 +26,7 @@ function exported(file, found = []) {
 }
 
 /** Documented once, where `Closable` declares them. */
-const OF_CLOSABLE = new Set(['close', 'closed', 'ref', 'unref', 'fd', 'detach', '[Symbol.asyncDispose]'])
+const OF_CLOSABLE = new Set(['close', 'closed', 'destroy', 'ref', 'unref', 'fd', 'detach', '[Symbol.asyncDispose]'])
 
 const DECLARATION = /^export (?:declare )?(?:abstract )?(?:class|interface|type|function|const|enum) (\w+)/gm
 

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { closeSync, fstatSync, openSync, readFileSync, readSync, readdirSync, writeFileSync, writeSync } from 'node:fs'
 import { createServer, connect as netConnect, Socket } from 'node:net'
 import { once } from 'node:events'
-import { SocketError, UnixListener, UnixStream } from 'nearwire'
+import { SocketError, UnixDatagram, UnixListener, UnixSeqpacket, UnixStream } from 'nearwire'
 import {
   abstractName, clog, closing, collect, connection, drop, isSettled, listening, pair, place, ran, readAll, readExactly,
 } from './helpers/sockets.mjs'
@@ -80,6 +80,38 @@ test('close while bytes wait settles when the peer goes away instead', async (t)
   await closing
   await t.throwsAsync(writing, { instanceOf: SocketError })
   t.is(left.fd, -1)
+})
+
+test('destroy does not wait for a peer that does not read, also while close does: whoever sent is told', async (t) => {
+  const streams = (open) => {
+    const [left, right] = pair(t)
+    return { left: open(left), right, send: (one) => one.write?.(Buffer.alloc(1 << 20)) ?? one.send(Buffer.alloc(1 << 20)) }
+  }
+  const messages = (Class) => {
+    const [left, right] = Class.pair()
+    t.teardown(() => right.close())
+    return { left, right, send: (one) => one.send(Buffer.alloc(1 << 15)) }
+  }
+  const kinds = {
+    UnixStream: streams((one) => one), FramedStream: streams((one) => one.framed()),
+    UnixSeqpacket: messages(UnixSeqpacket), UnixDatagram: messages(UnixDatagram),
+  }
+  for (const [kind, { left, send }] of Object.entries(kinds)) {
+    let waiting
+    do waiting = send(left)
+    while (waiting === undefined || await isSettled(waiting))
+    const done = left.close()
+    t.false(await isSettled(done), kind)
+    await left.destroy()
+    await Promise.all([done, left.closed, left.destroy()])
+    await t.throwsAsync(waiting, closed, kind)
+    t.is(left.fd, -1)
+  }
+  const [left, right] = pair(t)
+  const writing = clog(left)
+  await left.destroy()
+  await t.throwsAsync(writing, closed)
+  t.true((await readAll(right)).length > 0)
 })
 
 test('Symbol.asyncDispose closes, for every class', async (t) => {

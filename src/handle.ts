@@ -6,9 +6,15 @@ import { Waits } from './waits.js'
 export interface Closable extends AsyncDisposable {
   /**
    * Closes the handle: what was sent goes out first, everything that waits is settled (with `ERR_SOCKET_CLOSED`;
-   * iterators end), and the descriptor is closed. Calling it again answers the same promise.
+   * iterators end), and the descriptor is closed. Calling it again answers the same promise. It waits for a peer that
+   * does not read as long as that takes; see `destroy()`.
    */
   close(): Promise<void>
+  /**
+   * Closes the handle at once, also while `close()` waits: what the kernel has not taken yet is dropped, and whoever
+   * waits for that is told so (`ERR_SOCKET_CLOSED`).
+   */
+  destroy(): Promise<void>
   /** Resolves once the handle is closed, by whomever. */
   readonly closed: Promise<void>
   /** Lets a pending operation keep the process alive: the default. */
@@ -90,8 +96,7 @@ export abstract class Handle<N extends NativeHandle = NativeHandle> implements C
     return this.#closing ??= this.#close()
   }
 
-  /** @internal Closes without waiting for what was sent; whoever waits for that is told. */
-  abandon(): Promise<void> {
+  destroy(): Promise<void> {
     if (this.#open) {
       this.native.close()
       this.#end()

@@ -58,7 +58,7 @@ export class UnixDuplex extends Duplex {
   override _destroy(error: Error | null, callback: Callback): void {
     clearTimeout(this.#timer)
     // What was written and ended is in the kernel by now; what is destroyed before that does not wait for the peer.
-    this.#stream.abandon().then(() => callback(error), callback)
+    this.#stream.destroy().then(() => callback(error), callback)
   }
 
   get remoteAddress(): UnixAddress {

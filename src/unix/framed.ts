@@ -55,7 +55,7 @@ export class FramedStream<T = Buffer, Sent = Uint8Array | string> implements Asy
       throw check.invalidType('options.codec', codec, 'an object with encode() and decode()')
     }
     const longest = Math.min(framing.longest, 0x7fff_ffff)
-    this.#maxLength = check.integer('options.maxLength', maxLength ?? Math.min(DEFAULT_MAX_LENGTH, longest), 1, longest)
+    this.#maxLength = check.integer('options.maxLength', maxLength, 1, longest, Math.min(DEFAULT_MAX_LENGTH, longest))
     this.#stream = stream
     this.#framing = framing
     this.#raw = codec === undefined || (codec as unknown) === rawCodec
@@ -124,6 +124,10 @@ export class FramedStream<T = Buffer, Sent = Uint8Array | string> implements Asy
 
   close(): Promise<void> {
     return this.#stream.close()
+  }
+
+  destroy(): Promise<void> {
+    return this.#stream.destroy()
   }
 
   get closed(): Promise<void> {

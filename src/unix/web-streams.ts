@@ -34,6 +34,6 @@ export function writableOf(stream: UnixStream): WritableStream<Uint8Array> {
     // (@types/node does not know the controller's signal yet.)
     write: (chunk, controller) => stream.write(chunk, { signal: (controller as unknown as { signal: AbortSignal }).signal }),
     close: () => stream.shutdown('write'),
-    abort: () => stream.abandon(),
+    abort: () => stream.destroy(),
   })
 }
