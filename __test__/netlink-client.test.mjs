@@ -187,6 +187,9 @@ test('an end of the peer\'s own', async (t) => {
   }
   const broken = new Error('broken')
   assert.equal(await failure(client.request(reply('x'), { until: () => { throw broken } })), broken)
+  const late = await failure(client.request(reply('x'), { until: async () => true }))
+  assert.equal(late.code, 'ERR_INVALID_ARG_TYPE')
+  assert.match(late.message, /what options\.until returns must be true or false, not Promise/)
 })
 
 test('an end of one\'s own may ask for more meanwhile', async (t) => {

@@ -2,7 +2,7 @@
 import test from 'ava'
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { attributes, enumeration, message, struct, walkMessages } from 'nearwire/netlink'
+import { attributes, enumeration, flags, message, struct, walkMessages } from 'nearwire/netlink'
 import { Echo, Headed, Inner } from './helpers/netlink-echo.mjs'
 
 test('the compiler infers the types of every kind of attribute, and refuses what cannot be encoded', (t) => {
@@ -56,6 +56,11 @@ test('a schema that cannot be is refused when it is made', (t) => {
     [() => attributes('set', { a: { id: 1, type: 'bitfield32', enum: enumeration('e', { x: 1 }) } }), TypeError, /set\.a\.enum.*flags\(\)/],
     [() => attributes('set', { a: { id: 1, type: 'u32', byteOrder: 'big' } }), TypeError, /set\.a\.byteOrder.*'big-endian'/],
     [() => attributes('set', { a: { id: 1, type: 'binary', of: 'u32', byteOrder: 'be' } }), TypeError, /set\.a\.byteOrder/],
+    [() => enumeration('e', { x: '1' }), TypeError, /e\.x must be an integer/],
+    [() => enumeration('e', { x: 1.5 }), RangeError, /e\.x must be an integer/],
+    [() => flags('f', { x: undefined }), TypeError, /f\.x must be an integer/],
+    [() => flags('f', null), TypeError, /f must be an object/],
+    [() => enumeration(7, {}), TypeError, /name must be a string/],
     [() => struct('pair', null), TypeError, /pair must be an object/],
     [() => struct('pair', { a: null }), TypeError, /pair\.a must be/],
     [() => struct('pair', { a: { type: 'u32', byteOrder: 'BE' } }), TypeError, /pair\.a\.byteOrder/],

@@ -1,4 +1,5 @@
-// Bad arguments throw before any system call, and name the argument, the value and what is allowed.
+// Bad arguments throw before any system call, and name the argument, the value and what is allowed. What is left out, or
+// undefined, is the default; null is a value that nothing allows.
 
 import { setMaxListeners } from 'node:events'
 import { inspect } from 'node:util'
@@ -29,7 +30,8 @@ function shown(value: unknown): string {
 }
 
 /** An integer within bounds. */
-export function integer(name: string, value: unknown, least: number, most: number): number {
+export function integer(name: string, value: unknown, least: number, most: number, fallback?: number): number {
+  if (value === undefined && fallback !== undefined) return fallback
   if (typeof value !== 'number') throw invalidType(name, value, 'an integer')
   if (!Number.isInteger(value) || value < least || value > most) {
     throw outOfRange(name, value, `an integer from ${least} to ${most}`)
@@ -47,13 +49,15 @@ export function milliseconds(name: string, value: unknown): number {
   return integer(name, value, 0, 0x7fff_ffff)
 }
 
-export function bool(name: string, value: unknown): boolean {
+export function bool(name: string, value: unknown, fallback?: boolean): boolean {
+  if (value === undefined && fallback !== undefined) return fallback
   if (typeof value !== 'boolean') throw invalidType(name, value, 'true or false')
   return value
 }
 
 /** One of a few values. */
-export function oneOf<T>(name: string, value: unknown, allowed: readonly T[]): T {
+export function oneOf<T>(name: string, value: unknown, allowed: readonly T[], fallback?: T): T {
+  if (value === undefined && fallback !== undefined) return fallback
   if (!(allowed as readonly unknown[]).includes(value)) {
     throw invalidValue(name, value, `one of ${allowed.map((one) => inspect(one)).join(', ')}`)
   }

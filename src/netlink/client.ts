@@ -96,11 +96,11 @@ export class NetlinkClient extends Handle<Native.NetlinkSocket> {
       throw check.invalidValue('options.groups', given.groups, 'left out: events come to a NetlinkSocket of their own')
     }
     const native = nativeOptions({ extendedAck: true, cappedAck: true, ...given })
-    const peer = check.integer('options.peer', given.peer ?? 0, 0, U32)
+    const peer = check.integer('options.peer', given.peer, 0, U32, 0)
     if (peer !== 0 && native.portId === peer) {
       throw check.invalidValue('options.portId', peer, 'another one than options.peer, which a client cannot be itself')
     }
-    const dumps = check.integer('options.dumps', given.dumps ?? DUMPS, 1, 0x7fff_ffff)
+    const dumps = check.integer('options.dumps', given.dumps, 1, 0x7fff_ffff, DUMPS)
     const { portId: _, namespaceName, namespacePath, namespaceFd, ...more } = native
     const namespace = keepNamespace(namespaceFd, namespacePath, namespaceName)
     try {
@@ -170,7 +170,7 @@ export class NetlinkClient extends Handle<Native.NetlinkSocket> {
     if (!Array.isArray(messages)) throw check.invalidType('messages', messages, 'an array of messages')
     for (let i = 0; i < messages.length; i++) checkMessage(messages[i] as NetlinkMessage, () => `messages[${i}]`)
     const given = check.options('options', options)
-    const everyOne = check.oneOf('options.acknowledge', given.acknowledge ?? (this.#peer === 0 ? 'last' : 'each'), ['each', 'last'] as const) === 'each'
+    const everyOne = check.oneOf('options.acknowledge', given.acknowledge, ['each', 'last'] as const, this.#peer === 0 ? 'last' : 'each') === 'each'
     const waiting: Waiting = { ...this.#asking, ...waitOptions(given) }
     this.assertOpen('sendto')
     // The caller's array may change; what is in it may not.
@@ -202,9 +202,9 @@ export class NetlinkClient extends Handle<Native.NetlinkSocket> {
     const listing = {
       ...this.#asking,
       ...waitOptions(given),
-      onInterrupted: check.oneOf('options.onInterrupted', given.onInterrupted ?? 'retry', ['retry', 'report'] as const),
-      retries: check.integer('options.retries', given.retries ?? 10, 0, 0x7fff_ffff),
-      until: callback('options.until', given.until),
+      onInterrupted: check.oneOf('options.onInterrupted', given.onInterrupted, ['retry', 'report'] as const, 'retry'),
+      retries: check.integer('options.retries', given.retries, 0, 0x7fff_ffff, 10),
+      until: condition('options.until', given.until),
       onWarning: callback('options.onWarning', given.onWarning),
     }
     return new NetlinkDump(this.#source, { ...message, payload: Buffer.from(message.payload) }, listing)
@@ -250,9 +250,9 @@ export class NetlinkClient extends Handle<Native.NetlinkSocket> {
     return {
       ...this.#asking,
       ...waitOptions(given),
-      acknowledge: check.bool('options.acknowledge', given.acknowledge ?? true),
-      until: callback('options.until', given.until),
-      maxLength: check.integer('options.maxLength', given.maxLength ?? MAX_LENGTH, 0, Number.MAX_SAFE_INTEGER),
+      acknowledge: check.bool('options.acknowledge', given.acknowledge, true),
+      until: condition('options.until', given.until),
+      maxLength: check.integer('options.maxLength', given.maxLength, 0, Number.MAX_SAFE_INTEGER, MAX_LENGTH),
       onWarning: callback('options.onWarning', given.onWarning),
     }
   }
@@ -267,13 +267,24 @@ function waitOptions(given: NetlinkWaitOptions): Omit<Waiting, 'protocol'> {
     timeout: timeout === Infinity ? timeout : check.milliseconds('options.timeout', timeout),
     signal: check.signal('options.signal', given.signal),
     layout,
-    layoutStart: check.integer('options.layoutStart', given.layoutStart ?? 16, 16, U32),
+    layoutStart: check.integer('options.layoutStart', given.layoutStart, 16, U32, 16),
   }
 }
 
 function callback<F>(name: string, value: F | undefined): F | undefined {
   if (value !== undefined && typeof value !== 'function') throw check.invalidType(name, value, 'a function')
   return value
+}
+
+/** A question about a message, to be answered at once: a promise would pass for a yes. */
+function condition<T>(name: string, value: ((message: T) => boolean) | undefined): ((message: T) => boolean) | undefined {
+  const asked = callback(name, value)
+  if (asked === undefined) return undefined
+  return (message) => {
+    const answer: unknown = asked(message)
+    if (answer instanceof Promise) throw check.invalidType(`what ${name} returns`, answer, 'true or false')
+    return Boolean(answer)
+  }
 }
 
 /** A descriptor of the namespace, for sockets opened later: by then its name may lead elsewhere. */

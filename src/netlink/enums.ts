@@ -1,4 +1,4 @@
-import { invalidType } from '../arguments.js'
+import { invalidType, outOfRange } from '../arguments.js'
 import type { IntegerType } from './integers.js'
 import { InvalidAttribute } from './invalid.js'
 
@@ -30,6 +30,7 @@ export function enumeration<const N extends string>(
   name: string,
   values: Readonly<Record<N, number | bigint>>,
 ): Enumeration<N> {
+  requireNumbers(name, values)
   return Object.freeze({ kind: 'enum', name, values: Object.freeze({ ...values }) })
 }
 
@@ -39,7 +40,18 @@ export function enumeration<const N extends string>(
  * Encoded: such an array, or one number for all.
  */
 export function flags<const N extends string>(name: string, masks: Readonly<Record<N, number | bigint>>): Flags<N> {
+  requireNumbers(name, masks)
   return Object.freeze({ kind: 'flags', name, masks: Object.freeze({ ...masks }) })
+}
+
+function requireNumbers(name: string, numbers: unknown): void {
+  if (typeof name !== 'string') throw invalidType('name', name, 'a string')
+  if (typeof numbers !== 'object' || numbers === null) throw invalidType(name, numbers, 'an object of integers by name')
+  for (const [entry, value] of Object.entries(numbers)) {
+    if (typeof value === 'bigint') continue
+    if (typeof value !== 'number') throw invalidType(`${name}.${entry}`, value, 'an integer')
+    if (!Number.isSafeInteger(value)) throw outOfRange(`${name}.${entry}`, value, 'an integer up to 2 ** 53 - 1, or a bigint')
+  }
 }
 
 /** What stands between an integer of the wire and what the user sees. */

@@ -32,9 +32,9 @@ export function encodeFilter(name: string, program: unknown): Uint32Array {
     if (typeof one !== 'object' || one === null) throw invalidType(place, one, 'an instruction { code, jt, jf, k }')
     numbers.set([
       check.integer(`${place}.code`, one.code, 0, 0xffff),
-      check.integer(`${place}.jt`, one.jt ?? 0, 0, 0xff),
-      check.integer(`${place}.jf`, one.jf ?? 0, 0, 0xff),
-      check.integer(`${place}.k`, one.k ?? 0, 0, 0xffff_ffff),
+      check.integer(`${place}.jt`, one.jt, 0, 0xff, 0),
+      check.integer(`${place}.jf`, one.jf, 0, 0xff, 0),
+      check.integer(`${place}.k`, one.k, 0, 0xffff_ffff, 0),
     ], index * 4)
   })
   return numbers

@@ -77,7 +77,7 @@ const LARGEST_BUFFER = 0x3fff_ffff
 export function nativeOptions(options: Partial<NetlinkOpenOptions>): Native.NetlinkOpenOptions {
   const { portId, receiveBuffer, sendBuffer } = options
   const size = (name: string, value: number): number => check.integer(name, value, 0, LARGEST_BUFFER)
-  const flag = (name: keyof NetlinkOpenOptions): boolean => check.bool(`options.${name}`, options[name] ?? false)
+  const flag = (name: keyof NetlinkOpenOptions): boolean => check.bool(`options.${name}`, options[name], false)
   return {
     protocol: protocolNumber(options.protocol),
     ...(portId === undefined ? {} : { portId: check.integer('options.portId', portId, 1, U32) }),
@@ -96,9 +96,9 @@ export function nativeOptions(options: Partial<NetlinkOpenOptions>): Native.Netl
 export function openSocket(options: Partial<NetlinkSocketOptions>): Opened {
   return open({
     ...nativeOptions(options),
-    packetInfo: check.bool('options.packetInfo', options.packetInfo ?? true),
-    broadcastError: check.bool('options.broadcastErrors', options.broadcastErrors ?? false),
-    listenAllNsid: check.bool('options.listenAllNamespaces', options.listenAllNamespaces ?? false),
+    packetInfo: check.bool('options.packetInfo', options.packetInfo, true),
+    broadcastError: check.bool('options.broadcastErrors', options.broadcastErrors, false),
+    listenAllNsid: check.bool('options.listenAllNamespaces', options.listenAllNamespaces, false),
     groups: groupsOf(options.groups),
     ...(options.filter === undefined ? {} : { filter: encodeFilter('options.filter', options.filter) }),
   })

@@ -19,7 +19,7 @@ import { adopt, groupNumber, type NetlinkSocketOptions, type Opened, openSocket 
 export interface NetlinkSendOptions {
   /** The port id to send to, 0 for the kernel. Default 0. */
   to?: number
-  /** The group to multicast to, 1 to 32: an address cannot name others. Given with `to`, both get it. Default: none. */
+  /** The group to multicast to, 1 to 32: an address cannot name others. Given with `to`, both get it. Default 0, none. */
   group?: number
   /** Gives up waiting for a full peer, with the signal's reason. */
   signal?: AbortSignal
@@ -317,7 +317,7 @@ export class NetlinkSocket extends Handle<Native.NetlinkSocket> implements Async
 }
 
 function overrunPolicy(value: unknown): 'throw' | 'mark' {
-  return check.oneOf('options.onOverrun', value ?? 'throw', ['throw', 'mark'] as const) as 'throw' | 'mark'
+  return check.oneOf('options.onOverrun', value, ['throw', 'mark'] as const, 'throw') as 'throw' | 'mark'
 }
 
 function refuse(failed: Native.Failure | null): void {

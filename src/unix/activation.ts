@@ -45,7 +45,7 @@ export interface ActivatedListener extends ActivatedDescriptor {
 
 /** The descriptors that were passed to this process, closed on exec from here on; none when it was not activated. */
 function descriptors(given?: ActivationOptions): ActivatedDescriptor[] {
-  const unset = check.bool('options.unsetEnvironment', check.options('options', given).unsetEnvironment ?? true)
+  const unset = check.bool('options.unsetEnvironment', check.options('options', given).unsetEnvironment, true)
   // Passed to another process, such as a shell that started this one.
   if (number('LISTEN_PID', 1, 0x7fff_ffff) !== process.pid) return []
   const count = number('LISTEN_FDS', 0, MOST_DESCRIPTORS) ?? 0
@@ -67,7 +67,7 @@ function descriptors(given?: ActivationOptions): ActivatedDescriptor[] {
  * (a stream that neither listens nor is connected). The variables stay as they were then, and so do the descriptors.
  */
 function listeners(given?: ActivationOptions): ActivatedListener[] {
-  const unset = check.bool('options.unsetEnvironment', check.options('options', given).unsetEnvironment ?? true)
+  const unset = check.bool('options.unsetEnvironment', check.options('options', given).unsetEnvironment, true)
   const found = descriptors({ unsetEnvironment: false })
   for (const { fd, name } of found) refuseUseless(fd, name)
   const activated = found.map(({ name, fd }) => ({ name, fd, listener: objectOf(fd) }))

@@ -78,7 +78,7 @@ export class UnixDatagram extends Handle<Native.UnixSocket> implements AsyncIter
     const native_ = {
       ...(given.mode === undefined ? {} : { mode: check.integer('options.mode', given.mode, 0, 0o777) }),
       takeover: takeoverNumber(given.takeover),
-      unlinkOnClose: check.bool('options.unlinkOnClose', given.unlinkOnClose ?? true),
+      unlinkOnClose: check.bool('options.unlinkOnClose', given.unlinkOnClose, true),
       receive,
     }
     return open((slot) => native.UnixSocket.bindDatagram(eventLoop, slot, name, native_), receive, name)

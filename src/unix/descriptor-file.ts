@@ -103,7 +103,7 @@ export class DescriptorFile implements AsyncIterable<Buffer>, AsyncDisposable {
    */
   async readAll(options?: { maxLength?: number, signal?: AbortSignal }): Promise<Buffer> {
     const given = check.options('options', options)
-    const maxLength = check.integer('options.maxLength', given.maxLength ?? DEFAULT_MAX_LENGTH, 0, Number.MAX_SAFE_INTEGER)
+    const maxLength = check.integer('options.maxLength', given.maxLength, 0, Number.MAX_SAFE_INTEGER, DEFAULT_MAX_LENGTH)
     const chunks: Buffer[] = []
     let length = 0
     for await (const chunk of this.#chunks(given.signal)) {
@@ -128,7 +128,7 @@ export class DescriptorFile implements AsyncIterable<Buffer>, AsyncDisposable {
 
   /** A `node:stream` of what iteration gives. Destroying it closes the descriptor unless told otherwise. */
   createReadStream(options?: { autoClose?: boolean }): Readable {
-    const autoClose = check.bool('options.autoClose', check.options('options', options).autoClose ?? true)
+    const autoClose = check.bool('options.autoClose', check.options('options', options).autoClose, true)
     const stream = process.getBuiltinModule('node:stream').Readable.from(this.#chunks(), { objectMode: false })
     if (autoClose) stream.once('close', () => void this.close())
     return stream
@@ -136,7 +136,7 @@ export class DescriptorFile implements AsyncIterable<Buffer>, AsyncDisposable {
 
   /** A `node:stream` that writes where the file stands. Its end closes the descriptor unless told otherwise. */
   createWriteStream(options?: { autoClose?: boolean }): Writable {
-    const autoClose = check.bool('options.autoClose', check.options('options', options).autoClose ?? true)
+    const autoClose = check.bool('options.autoClose', check.options('options', options).autoClose, true)
     const { Writable } = process.getBuiltinModule('node:stream')
     const stream = new Writable({
       write: async (chunk: Buffer, _encoding, done) => {

@@ -99,7 +99,7 @@ export function socketFromFd(fd: number, options?: ReceiveOptions): AnyUnixSocke
  * Errors: `EBADF`, `ENOTSOCK`, `EAFNOSUPPORT`, `EPROTOTYPE` (not a stream), `EINVAL` (it listens), `ENOTCONN`.
  */
 export function netSocketFromFd(fd: number, options?: { allowHalfOpen?: boolean }): Socket {
-  const allowHalfOpen = check.bool('options.allowHalfOpen', check.options('options', options).allowHalfOpen ?? false)
+  const allowHalfOpen = check.bool('options.allowHalfOpen', check.options('options', options).allowHalfOpen, false)
   const { listening, connected } = describeNet(fd)
   if (listening) throw refused(EINVAL, 'the socket is a listening one')
   if (!connected) throw refused(ENOTCONN, 'the socket is not connected to anything')

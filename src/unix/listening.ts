@@ -42,10 +42,10 @@ export function listen(type: ConnectedType, to: UnixAddressLike, given: ListenOp
   const receive = receiveOptions(options)
   const busyPoll = options.busyPoll === undefined ? 0 : check.integer('options.busyPoll', options.busyPoll, 0, 1_000_000)
   const native_ = {
-    backlog: check.integer('options.backlog', options.backlog ?? 511, 0, MAX_BACKLOG),
+    backlog: check.integer('options.backlog', options.backlog, 0, MAX_BACKLOG, 511),
     ...(options.mode === undefined ? {} : { mode: check.integer('options.mode', options.mode, 0, 0o777) }),
     takeover: takeoverNumber(options.takeover),
-    unlinkOnClose: check.bool('options.unlinkOnClose', options.unlinkOnClose ?? true),
+    unlinkOnClose: check.bool('options.unlinkOnClose', options.unlinkOnClose, true),
     receive,
   }
   check.signal('options.signal', options.signal)?.throwIfAborted()
@@ -55,7 +55,7 @@ export function listen(type: ConnectedType, to: UnixAddressLike, given: ListenOp
 
 /** Whom to replace, as the native side numbers it. */
 export function takeoverNumber(given: unknown): number {
-  const takeover = check.oneOf('options.takeover', given ?? 'stale', [false, 'stale', true] as const)
+  const takeover = check.oneOf('options.takeover', given, [false, 'stale', true] as const, 'stale')
   return takeover === false ? 0 : takeover === 'stale' ? 1 : 2
 }
 

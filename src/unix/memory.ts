@@ -69,8 +69,8 @@ export function createMemfd(content: Uint8Array | string | number, options?: { n
  */
 export function memoryFromFd(fd: number, options?: { shared?: boolean, maxLength?: number }): ArrayBuffer {
   const given = check.options('options', options)
-  const shared = check.bool('options.shared', given.shared ?? false)
-  const maxLength = check.integer('options.maxLength', given.maxLength ?? DEFAULT_MAX_LENGTH, 0, Number.MAX_SAFE_INTEGER)
+  const shared = check.bool('options.shared', given.shared, false)
+  const maxLength = check.integer('options.maxLength', given.maxLength, 0, Number.MAX_SAFE_INTEGER, DEFAULT_MAX_LENGTH)
   const stats = statOf(fd)
   if (!stats.isFile()) {
     throw new SocketError({ errno: EINVAL, syscall: 'mmap', explanation: 'the descriptor is not of a file' })

@@ -335,7 +335,7 @@ export class Incoming {
       const longest = options.maxLength === undefined
         ? LONGEST : check.integer('options.maxLength', options.maxLength, 0, LONGEST)
       const signal = check.signal('options.signal', options.signal)
-      const peek = check.bool('options.peek', options.peek ?? false)
+      const peek = check.bool('options.peek', options.peek, false)
       return this.#source.reads.run(() => peek ? this.#peek(longest) : this.#receive(longest), signal)
     } catch (error) {
       return Promise.reject(error as Error)

@@ -147,7 +147,7 @@ async function storeFds(
   return send({
     FDSTORE: 1,
     ...(name === undefined ? {} : { FDNAME: descriptorName('options.name', name) }),
-    ...(check.bool('options.poll', poll ?? true) ? {} : { FDPOLL: 0 }),
+    ...(check.bool('options.poll', poll, true) ? {} : { FDPOLL: 0 }),
   }, { fds, ...(signal === undefined ? {} : { signal }) })
 }
 

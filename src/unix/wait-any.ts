@@ -302,8 +302,8 @@ function descriptorOf(target: WaitTarget): number {
 
 function checkInterest(name: string, given: Interest | undefined): { readable: boolean, writable: boolean } {
   const options = check.options(name, given)
-  const writable = check.bool(`${name}.writable`, options.writable ?? false)
-  const readable = check.bool(`${name}.readable`, options.readable ?? !writable)
+  const writable = check.bool(`${name}.writable`, options.writable, false)
+  const readable = check.bool(`${name}.readable`, options.readable, !writable)
   if (!readable && !writable) throw check.invalidValue(name, given, 'readable, writable or both')
   return { readable, writable }
 }
