@@ -428,6 +428,22 @@ test('a connected socket names the senders right: those from before, its peer, a
   t.deepEqual(await froms(2), [third.address, third.address])
 })
 
+test('peeking past what is queued does not make it the peer\'s', async (t) => {
+  const [receiver, other, peer] = [await bound(t), await bound(t), await bound(t)]
+  await other.send('from before', { to: receiver.address })
+  receiver.connect(peer.address)
+  receiver.options.SO_PEEK_OFF = 100
+  const controller = new AbortController()
+  const peeking = receiver.receive({ peek: true, signal: controller.signal })
+  t.false(await isSettled(peeking))
+  const reason = new Error('enough')
+  controller.abort(reason)
+  t.is(await peeking.catch((error) => error), reason)
+  await peer.send('later', { to: receiver.address })
+  const { value } = await receiver.batches().next()
+  t.deepEqual([value.from(0), value.from(1)], [other.address, peer.address])
+})
+
 test('connecting a connected socket elsewhere, or disconnecting it, discards what it has not received', async (t) => {
   const [receiver, first, second] = [await bound(t), await bound(t), await bound(t)]
   const give = async (socket, text) => {

@@ -185,7 +185,11 @@ impl Socket {
                 control_each: words,
             };
             batch.headers.receive(self.as_fd(), room, flags)
-        })?;
+        });
+        if count == Err(Errno::AGAIN) {
+            self.found_empty();
+        }
+        let count = count?;
         for index in 0..count {
             let reported = batch.headers.reported(index);
             // The kernel fills every remaining place of a batch with the same end.

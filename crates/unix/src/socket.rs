@@ -164,20 +164,22 @@ impl Socket {
         &self,
         mut call: impl FnMut() -> std::result::Result<R, Errno>,
     ) -> std::result::Result<R, Errno> {
-        let senders = self.senders.load(Ordering::Relaxed);
         loop {
             match call() {
                 Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) if senders == CONNECTED => {
-                    // Unless it was connected elsewhere meanwhile, by another thread.
-                    let _ = self.senders.compare_exchange(CONNECTED, PEERS_ONLY, Ordering::Relaxed, Ordering::Relaxed);
-                    return Err(Errno::AGAIN);
-                }
                 Err(Errno::CONNRESET) if self.kind != Kind::Datagram => self.reset.store(true, Ordering::Relaxed),
                 Err(Errno::AGAIN) if self.reset.swap(false, Ordering::Relaxed) => return Err(Errno::CONNRESET),
                 outcome => return outcome,
             }
         }
+    }
+
+    /// Notes that nothing was there to be taken: what comes to a connected datagram socket from now on is its peer's.
+    ///
+    /// Not to be told of peeking, which may begin behind what is queued (`SO_PEEK_OFF`).
+    pub(crate) fn found_empty(&self) {
+        // Unless it was connected elsewhere meanwhile, by another thread.
+        let _ = self.senders.compare_exchange(CONNECTED, PEERS_ONLY, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// The name that every message has which is received now, where that is known: it need not be copied with each.
