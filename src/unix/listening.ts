@@ -22,7 +22,8 @@ export interface ListenOptions extends Omit<ReceiveOptions, 'receiveBuffer' | 's
   /**
    * What to do about a socket that has the name already. `'stale'` (default): replace one that nobody listens on;
    * `true`: replace a live one too, without a moment in which the name leads nowhere; `false`: `EADDRINUSE`. Anything
-   * that is not a socket is never replaced.
+   * that is not a socket is never replaced. Let the old listener accept until the new one has had a connection: one that
+   * closes at once refuses who had found it just before (the kernel looks for the file first, then for its socket).
    */
   takeover?: boolean | 'stale'
   /** Remove the socket file on close, if it is still the one made here. Default true. */

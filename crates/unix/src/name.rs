@@ -21,7 +21,9 @@ pub enum Takeover {
     /// Replace a socket that no process holds; fail with `EADDRINUSE` when one does, listening or not.
     #[default]
     Stale,
-    /// Replace a live one too. A listener does so without a gap: every `connect` reaches the old one or the new.
+    /// Replace a live one too. A listener does so without a gap: every `connect` reaches the old one or the new. The
+    /// old one is to listen until the new one has been reached: `connect` looks the file up before it looks for the
+    /// socket (`unix_find_bsd`), and is refused (`ECONNREFUSED`) when that closes in between.
     Live,
 }
 
