@@ -166,11 +166,10 @@ test('what cannot be encoded throws from send and sends nothing', async (t) => {
   t.throws(() => third.framed({ codec: { encode: () => 7, decode: String } }).send('x'), { code: 'ERR_INVALID_ARG_TYPE' })
 })
 
-test('after the peer is gone: send throws, flush and the iterator reject', async (t) => {
+test('after the peer is gone: send throws, flush rejects, and the iterator after the whole messages', async (t) => {
   const [left, right] = pair(t)
   const framed = left.framed()
-  framed.send('whole')
-  await framed.flush()
+  await right.write('\0\0\0\x01a')
   await right.close()
   framed.send('into the void')
   const failed = { instanceOf: SocketError, code: 'EPIPE' }
@@ -178,6 +177,9 @@ test('after the peer is gone: send throws, flush and the iterator reject', async
   t.throws(() => framed.send('x'), failed)
   t.throws(() => framed.send(Buffer.alloc(100_000)), failed)
   await t.throwsAsync(framed.flush(), failed)
+  const iterator = framed[Symbol.asyncIterator]()
+  t.is(String((await iterator.next()).value), 'a')
+  await t.throwsAsync(iterator.next(), failed)
 })
 
 test('a failure while the loop flushes is told to whoever comes next', async (t) => {
@@ -232,6 +234,7 @@ test('send and flush after close are ERR_SOCKET_CLOSED, also when nothing had ev
   const [silent] = pair(t)
   const framed = silent.framed()
   await framed.close()
+  t.deepEqual(await collect(framed), [])
   t.throws(() => framed.send('x'), closed)
   t.throws(() => framed.send(Buffer.alloc(100_000)), closed)
 
