@@ -134,6 +134,7 @@ export class UnixStream extends Connected implements AsyncIterable<Buffer> {
   /**
    * Writes all of `data`; settles when the kernel has it. Do not change the bytes before that. A write that is aborted
    * before its first byte went out is withdrawn; one that has begun goes on, so that the peer never sees half of it.
+   * Which of the two it was, the signal's reason does not say.
    *
    * Errors: `EPIPE` (the peer no longer reads), `ECONNRESET`, `ERR_SOCKET_CLOSED`; the signal's reason.
    */
@@ -192,8 +193,9 @@ export class UnixStream extends Connected implements AsyncIterable<Buffer> {
    * part of what was sent together, or have earlier bytes before it, but the descriptors always belong to its last bytes,
    * and no byte that was sent after them is in it.
    *
-   * This, and `messages()`, are the only ways to receive descriptors on a stream: with `read()`, iteration, a framed stream, a duplex or a web
-   * stream the kernel closes those that come with the bytes (unix(7)). `passRights: false` makes the sender learn it.
+   * This, and `messages()`, are the only ways to receive descriptors on a stream: with `read()`, iteration, a framed
+   * stream, a duplex or a web stream the kernel closes those that come with the bytes (unix(7)). `passRights: false`
+   * makes the sender learn it.
    *
    * Errors: `ECONNRESET`, `ERR_SOCKET_CLOSED`, `ERR_STREAM_LOCKED`; the signal's reason.
    */
