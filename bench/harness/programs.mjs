@@ -102,7 +102,7 @@ export async function commandOf(text, needs) {
   const [name, ...roles] = text.split(' ')
   switch (extname(name)) {
     case '.mjs':
-      return [process.execPath, '--expose-gc', join(needs ? npm : join(bench, 'programs'), name), ...roles]
+      return [process.execPath, join(needs ? npm : join(bench, 'programs'), name), ...roles]
     case '.c':
       return [await compileC(name), ...roles]
     case '.go':
