@@ -226,6 +226,18 @@ test('a peer that closes with unread messages: ECONNRESET after what it sent', a
   t.is(await socket.receive(), null)
 })
 
+test('peeking leaves the ECONNRESET of a peer that closes with unread messages', async (t) => {
+  const [left, right] = pairOf(t, UnixSeqpacket)
+  await left.send('unread')
+  await right.send('last')
+  await right.close()
+  t.is((await left.receive({ peek: true })).data.toString(), 'last')
+  t.is(await text(left), 'last')
+  for (let times = 0; times < 2; times++) await t.throwsAsync(left.receive({ peek: true }), { code: 'ECONNRESET' })
+  await t.throwsAsync(left.receive(), { code: 'ECONNRESET' })
+  t.is(await left.receive(), null)
+})
+
 for (const [reading, read] of Object.entries(readings)) {
   // The kernel tells it first, and gives the messages afterwards.
   test(`a peer that closes with unread messages: what it had sent comes before ECONNRESET: ${reading}`, async (t) => {

@@ -172,7 +172,7 @@ impl Socket {
             Kind::Datagram | Kind::Stream => Names::None,
         };
         let flags = libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC | self.count_all();
-        let count = self.receiving(|| {
+        let count = self.receiving(flags, || {
             let room = Room {
                 messages,
                 data: &mut *buffer,
@@ -209,7 +209,7 @@ impl Socket {
             batch.ancillary.push((!control.is_empty()).then(|| Box::new(parse(control))));
         }
         if batch.placed.is_empty() {
-            self.end()?;
+            self.end(flags)?;
         }
         Ok(batch.placed.len())
     }

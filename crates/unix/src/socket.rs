@@ -160,15 +160,18 @@ impl Socket {
     ///
     /// That the peer closed without reading is told by the kernel before what the peer has sent: `sock_error()` comes first
     /// in `__skb_try_recv_datagram()` and in `do_recvmmsg()`. Here it is told last, in place of the end.
+    ///
+    /// Peeking (`MSG_PEEK` among the `flags`) leaves it to be told again.
     pub(crate) fn receiving<R>(
         &self,
+        flags: i32,
         mut call: impl FnMut() -> std::result::Result<R, Errno>,
     ) -> std::result::Result<R, Errno> {
         loop {
             match call() {
                 Err(Errno::INTR) => {}
                 Err(Errno::CONNRESET) if self.kind != Kind::Datagram => self.reset.store(true, Ordering::Relaxed),
-                Err(Errno::AGAIN) if self.reset.swap(false, Ordering::Relaxed) => return Err(Errno::CONNRESET),
+                Err(Errno::AGAIN) => return self.end(flags).and(Err(Errno::AGAIN)),
                 outcome => return outcome,
             }
         }
@@ -196,8 +199,13 @@ impl Socket {
     }
 
     /// What the end of a connection is to be told as.
-    pub(crate) fn end(&self) -> std::result::Result<(), Errno> {
-        if self.reset.swap(false, Ordering::Relaxed) { Err(Errno::CONNRESET) } else { Ok(()) }
+    pub(crate) fn end(&self, flags: i32) -> std::result::Result<(), Errno> {
+        let reset = if flags & libc::MSG_PEEK == 0 {
+            self.reset.swap(false, Ordering::Relaxed)
+        } else {
+            self.reset.load(Ordering::Relaxed)
+        };
+        if reset { Err(Errno::CONNRESET) } else { Ok(()) }
     }
 
     /// Whether every message comes with a time, so that an empty one can be told from the end of a connection.

@@ -130,10 +130,10 @@ impl Socket {
         let flags = flags.0 | self.count_all() | libc::MSG_CMSG_CLOEXEC | libc::MSG_DONTWAIT;
         let mut from = RawAddress::EMPTY;
         let reported =
-            self.receiving(|| sys::receive_message(self.as_fd(), buffer, &mut from, &mut space.words, flags))?;
+            self.receiving(flags, || sys::receive_message(self.as_fd(), buffer, &mut from, &mut space.words, flags))?;
         let end = self.is_end(reported, !buffer.is_empty());
         if end {
-            self.end()?;
+            self.end(flags)?;
         }
         let ancillary = parse(&sys::bytes_of(&space.words)[..reported.control]);
         Ok(Received {
@@ -171,7 +171,7 @@ impl Socket {
         let flags = libc::MSG_PEEK | libc::MSG_TRUNC | libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC;
         // Without room for control data no descriptor is duplicated.
         let mut from = RawAddress::EMPTY;
-        self.receiving(|| sys::receive_message(self.as_fd(), &mut [], &mut from, &mut [], flags))
+        self.receiving(flags, || sys::receive_message(self.as_fd(), &mut [], &mut from, &mut [], flags))
             .map(|reported| reported.length)
     }
 
