@@ -213,6 +213,8 @@ export declare class UnixSocket {
   get number(): number
   /** How long `unix_read()` tries before it waits, in microseconds. */
   busyPoll(microseconds: number): void
+  /** Whether what is in an outbox keeps the process alive; it does unless told otherwise. */
+  reference(on: boolean): void
   /** Writes what is in the outbox: zero when all of it went out. */
   flush(): number
   /** Sets up the outbox: a buffer that JavaScript appends to, and `[tail, head, errno]`. */

@@ -288,6 +288,18 @@ test('messages with descriptors keep their place among writes, on a stream that 
   await Promise.all([clogging, message, after])
 })
 
+test('a message that waits on a stream has the descriptors that were in the list when it was given', async (t) => {
+  const [left, right] = pairOf(t, UnixStream)
+  const clogging = clog(left, 1024 * 1024)
+  const fds = [file(t, 'given')]
+  const sending = left.sendMessage({ data: 'M', fds })
+  fds.pop()
+  await readExactly(right, 1024 * 1024)
+  await Promise.all([clogging, sending])
+  const received = await right.receiveMessage()
+  t.deepEqual(received.fds.map(contentOf), ['given'])
+})
+
 test('a signal withdraws a message that waits, and its descriptors are not sent', async (t) => {
   const [left, right] = pairOf(t, UnixStream)
   const clogging = clog(left, 1024 * 1024)

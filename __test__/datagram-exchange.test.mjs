@@ -1,6 +1,6 @@
 // Datagrams: boundaries, order, senders, sizes; with programs that know nothing of nearwire in both roles.
 import test from 'ava'
-import { UnixDatagram } from 'nearwire'
+import { UnixDatagram, UnixSeqpacket } from 'nearwire'
 import { numberedMessage, pattern, peers, startPeer } from './helpers/peers.mjs'
 import { bound, pairOf, text, unbound } from './helpers/messages.mjs'
 import { abstractName, closing, collect, directory, isSettled, place } from './helpers/sockets.mjs'
@@ -158,6 +158,28 @@ test('a message over SO_SNDBUF is refused with the limit, and the socket goes on
   t.is(await text(right), 'small')
 })
 
+for (const Class of [UnixDatagram, UnixSeqpacket]) {
+  test(`${Class.name}: a message over an SO_SNDBUF that was lowered is refused, and no other`, async (t) => {
+    const [left, right] = pairOf(t, Class)
+    const all = ['one', 'two', 'three', 'four', 'five', 'six', 'seven']
+    const received = (async () => { for (const message of all) t.is(await text(right), message) })()
+    await left.send('one')
+    left.options.SO_SNDBUF = 2304
+    for (const message of ['two', Buffer.alloc(6000), 'three', Buffer.alloc(20_000), 'four']) {
+      try {
+        await left.send(message)
+      } catch (error) {
+        t.is(error.code, 'EMSGSIZE')
+      }
+    }
+    for (const message of ['five', Buffer.alloc(6000), 'six']) left.send(message)
+    await t.throwsAsync(left.flush(), { code: 'EMSGSIZE', message: /SO_SNDBUF/ })
+    await left.send('seven')
+    await left.flush()
+    await received
+  })
+}
+
 test('maxLength cuts, and says so and how long it was', async (t) => {
   const [left, right] = pairOf(t, UnixDatagram)
   for (const size of [10, 5, 4]) await left.send(pattern(size))
@@ -232,16 +254,30 @@ test('from is null for a sender without a name, and an address of any kind other
   }
 })
 
-test('thousands of senders are told apart', async (t) => {
-  const receiver = await bound(t)
-  for (let index = 0; index < 1500; index++) {
-    const sender = await UnixDatagram.bind({ abstract: abstractName(`-${index}`) })
-    await sender.send(`${index}`, { to: receiver.address })
-    const { data, from } = await receiver.receive()
-    if (!from.abstract.equals(sender.address.abstract)) t.fail(`message ${data} of ${from.abstract}`)
-    await sender.close()
+for (const waits of [false, true]) {
+  test(`thousands of senders are told apart, by a receiver that ${waits ? 'waits' : 'comes later'}`, async (t) => {
+    const receiver = await bound(t)
+    for (let index = 0; index < 1500; index++) {
+      const sender = await UnixDatagram.bind({ abstract: abstractName(`-${index}`) })
+      const waiting = waits ? receiver.receive() : undefined
+      await sender.send(`${index}`, { to: receiver.address })
+      const { data, from } = await (waiting ?? receiver.receive())
+      if (!from.abstract.equals(sender.address.abstract)) t.fail(`message ${data} of ${from.abstract}`)
+      await sender.close()
+    }
+    t.pass()
+  })
+}
+
+test('names that differ in odd bytes only are different destinations', async (t) => {
+  const name = abstractName()
+  const sender = unbound(t)
+  const receivers = []
+  for (const to of [{ abstract: name }, `\0\x02${name}`, `\0\x01${name}`, `\0${name}\0`, { abstract: Buffer.from(`\xff${name}`, 'latin1') }]) {
+    receivers.push([to, await bound(t, to)])
   }
-  t.pass()
+  for (const [index, [to]] of receivers.entries()) await sender.send(`${index}`, { to })
+  for (const [index, [, receiver]] of receivers.entries()) t.is(await text(receiver), `${index}`)
 })
 
 test('paths over 107 bytes reach where they say', async (t) => {
@@ -458,6 +494,21 @@ test('connecting a connected socket elsewhere, or disconnecting it, discards wha
   receiver.disconnect()
   await give(first, 'next')
   t.is(String((await receiver.receive()).data), 'next')
+})
+
+test('a peer that disconnects with something unread: ECONNRESET, once, whichever comes next', async (t) => {
+  const sending = async (socket) => {
+    await socket.send('x')
+    await socket.flush()
+  }
+  for (const next of [sending, (socket) => socket.receive()]) {
+    const [left, right] = pairOf(t, UnixDatagram)
+    await right.send('unread')
+    await left.send('last')
+    left.disconnect()
+    await t.throwsAsync(next(right), { code: 'ECONNRESET', message: /without reading/ })
+    t.is(await text(right), 'last')
+  }
 })
 
 test('timestamps come when asked for, in milliseconds', async (t) => {

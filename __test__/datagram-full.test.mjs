@@ -1,5 +1,6 @@
 // A receiver that is full: the sender waits without a spin, is woken, learns of a death, and stops nobody else.
 import test from 'ava'
+import { closeSync } from 'node:fs'
 import { UnixDatagram } from 'nearwire'
 import { bound, fill, pairOf, text, unbound } from './helpers/messages.mjs'
 import { startPeer } from './helpers/peers.mjs'
@@ -289,18 +290,158 @@ test('closing lets what waits go out, and closed sockets settle what never can',
   await sender.closed
 })
 
-test('a waiting send keeps the process alive until it is sent, unless unreferenced', async (t) => {
-  const receiver = await bound(t)
-  const name = JSON.stringify(receiver.address.abstract.toString())
+const destinations = {
+  'a name': 'const [socket, options] = [UnixDatagram.unbound(), { to }]',
+  'where it is connected': 'const [socket, options] = [UnixDatagram.unbound(), {}]; socket.connect(to)',
+  'a buffer of its own': 'const [socket, options] = [UnixDatagram.unbound({ sendBuffer: 2048 }), { to }]',
+  'a name, with more beside it': 'const [socket, options] = [UnixDatagram.unbound(), { to, fds: [0] }]',
+}
+for (const [where, open] of Object.entries(destinations)) {
   const program = (extra) => `
     import { UnixDatagram } from 'nearwire'
-    const socket = UnixDatagram.unbound()
+    const to = { abstract: process.argv.at(-1) }
+    ${open}
     ${extra}
-    for (let index = 0; index < 30; index++) socket.send(String(index), { to: { abstract: ${name} } })
+    for (let index = 0; index < 30; index++) socket.send(String(index), options)
   `
-  const running = ran(t, program(''))
-  for (let index = 0; index < 30; index++) t.is(await text(receiver), `${index}`)
-  t.is((await running).code, 0)
+
+  test(`waiting sends keep the process alive until they are sent: to ${where}`, async (t) => {
+    const receiver = await bound(t)
+    const running = ran(t, program(''), { args: [receiver.address.abstract.toString()] })
+    for (let index = 0; index < 30; index++) t.is(await text(receiver), `${index}`)
+    t.is((await running).code, 0)
+  })
+
+  test(`unreferenced ones do not: to ${where}`, async (t) => {
+    const receiver = await bound(t)
+    const extras = ['socket.unref()', 'setTimeout(() => socket.unref(), 20)']
+    for (const extra of extras) {
+      // Nobody reads: it ends by itself, or not at all.
+      t.is((await ran(t, program(extra), { args: [receiver.address.abstract.toString()] })).code, 0)
+      while (receiver.options.SIOCINQ > 0) await receiver.receive()
+    }
+  })
+}
+
+test('where no descriptor is left to watch a full destination with, messages wait all the same', async (t) => {
+  const { code, stdout, stderr } = await ran(t, `
+    import { closeSync, openSync } from 'node:fs'
+    import { UnixDatagram } from 'nearwire'
+    const receiver = await UnixDatagram.bind('auto')
+    const sender = UnixDatagram.unbound()
+    const filler = []
+    try { for (;;) filler.push(openSync('/dev/null')) } catch {}
+    for (let index = 0; index < 30; index++) void sender.send(String(index), { to: receiver.address })
+    const flushed = sender.flush()
+    await new Promise((resolve) => { setTimeout(resolve, 10) })
+    filler.forEach((fd) => closeSync(fd))
+    for (let index = 0; index < 30; index++) {
+      const { data } = await receiver.receive()
+      if (data.toString() !== String(index)) throw new Error(data + ' in place of ' + index)
+    }
+    await flushed
+    console.log('all')
+  `, { command: ['sh', '-c', 'ulimit -n 256; exec "$@"', 'sh'] })
+  t.is(code, 0, stderr)
+  t.is(stdout, 'all\n')
+})
+
+test('what waits is what was given, whatever becomes of the memory and of the list of descriptors', async (t) => {
+  const receiver = await bound(t)
+  for (const [, sender, options] of senders(t, receiver)) {
+    for (const beside of [{}, { signal: new AbortController().signal }, { fds: [0, 1] }]) {
+      const { sent, waiting } = await fill(sender, options)
+      const message = Buffer.from('given')
+      const given = { ...options, ...beside, ...(beside.fds && { fds: [...beside.fds] }) }
+      const sending = sender.send(message, given)
+      message.fill('x')
+      if (given.fds) given.fds.length = 0
+      for (let index = 0; index <= sent; index++) await receiver.receive()
+      const { data, fds } = await receiver.receive()
+      t.is(data.toString(), 'given')
+      t.is(fds.length, beside.fds?.length ?? 0)
+      fds.forEach((fd) => closeSync(fd))
+      await Promise.all([waiting, sending])
+    }
+    await sender.close()
+  }
+})
+
+test('connecting elsewhere: what can still go where it was sent does, and its sender is told', async (t) => {
+  const [one, other] = [await bound(t), await bound(t)]
+  const sender = unbound(t)
+  sender.connect(one.address)
+  const { sent, waiting } = await fill(sender)
+  await one.receive()
+  // The room is not known here yet.
+  sender.connect(other.address)
+  await waiting
+  for (let index = 1; index <= sent; index++) t.is(await text(one), `fill ${index}`)
+})
+
+test('connecting elsewhere: a failure that nobody was told of comes first, and never meets the next destination', async (t) => {
+  const [one, other] = [await bound(t), await bound(t)]
+  const sender = unbound(t)
+  sender.connect(one.address)
+  sender.send('first')
+  await one.destroy()
+  sender.send('second')
+  t.throws(() => sender.connect(other.address), { code: 'ERR_UNSENT' })
+  t.throws(() => sender.detach(), { code: 'ERR_UNSENT' })
+  await t.throwsAsync(sender.flush(), { code: 'ECONNREFUSED' })
+  sender.connect(other.address)
+  for (const message of ['a', 'b']) sender.send(message)
+  await sender.flush()
+  t.deepEqual([await text(other), await text(other)], ['a', 'b'])
+})
+
+test('connecting elsewhere: a wait that was aborted is not one for the next destination', async (t) => {
+  const [one, other] = [await bound(t), await bound(t)]
+  const sender = unbound(t)
+  sender.connect(one.address)
+  const { sent, waiting } = await fill(sender)
+  const controller = new AbortController()
+  const aborted = t.throwsAsync(sender.send('x', { signal: controller.signal }), { any: true })
+  controller.abort()
+  await aborted
+  for (let index = 0; index <= sent; index++) await one.receive()
+  await waiting
+  await fill(unbound(t), { to: one.address })
+  await t.throwsAsync(sender.send('y', { signal: AbortSignal.timeout(10) }), { any: true })
+  sender.connect(other.address)
+  t.is(sender.send('there'), undefined)
+  t.is(await text(other), 'there')
+})
+
+test('a failure belongs to its destination, though the socket sends elsewhere before anybody knows', async (t) => {
+  for (const watcher of ['', '1']) {
+    const { code, stdout, stderr } = await ran(t, `
+      import { once } from 'node:events'
+      import net from 'node:net'
+      import { UnixDatagram } from 'nearwire'
+      const [gone, other] = [await UnixDatagram.bind('auto'), await UnixDatagram.bind('auto')]
+      const sender = UnixDatagram.unbound()
+      const server = net.createServer().listen('\\0' + process.argv.at(-1))
+      const client = net.connect('\\0' + process.argv.at(-1))
+      const [served] = await once(server, 'connection')
+      await once(client, 'connect')
+      const to = gone.address
+      // Leaves at once; the next is coalesced, and fails when the loop is about to wait.
+      sender.send('first', { to })
+      await gone.destroy()
+      sender.send('second', { to })
+      client.write('go')
+      await once(served, 'data')
+      for (const text of ['a', 'b', 'c']) sender.send(text, { to: other.address })
+      setTimeout(() => process.exit(9), 5000).unref()
+      const got = []
+      for (let index = 0; index < 3; index++) got.push(String((await other.receive()).data))
+      console.log(await sender.flush().catch((error) => error.code), got.join(), await sender.flush())
+      process.exit()
+    `, { args: [abstractName()], env: { NEARWIRE_WATCHER: watcher } })
+    t.is(code, 0, stderr)
+    t.is(stdout, 'ECONNREFUSED a,b,c undefined\n')
+  }
 })
 
 test('a receiver in C that takes its time gets everything from many senders', async (t) => {

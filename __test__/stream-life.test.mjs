@@ -131,6 +131,9 @@ test('closing inside of what closing settles', async (t) => {
   t.is(left.fd, -1)
 })
 
+/** More than fits into the kernel, a little at a time. */
+const MANY = 'for (let i = 0; i < 10_000; i++) void a.send("x".repeat(100))'
+
 test('the process stays for a pending operation, and goes without one', async (t) => {
   const cases = {
     'a pending read': ['const [a] = UnixStream.pair(); a.read(Buffer.alloc(1))', false],
@@ -146,6 +149,14 @@ test('the process stays for a pending operation, and goes without one', async (t
     'a returned iterator': ['const [a] = UnixStream.pair(); const i = a[Symbol.asyncIterator](); i.next(); i.return()', true],
     'a write that waits': ['const [a] = UnixStream.pair(); a.write(Buffer.alloc(4e6))', false],
     'an unreferenced write that waits': ['const [a] = UnixStream.pair(); a.unref(); a.write(Buffer.alloc(4e6))', true],
+    'framed messages that wait': [`const a = UnixStream.pair()[0].framed(); ${MANY}`, false],
+    'unreferenced framed messages that wait': [`const a = UnixStream.pair()[0].framed().unref(); ${MANY}`, true],
+    'framed messages that wait, unreferenced later': [
+      `const a = UnixStream.pair()[0].framed(); ${MANY}; setTimeout(() => a.unref())`, true,
+    ],
+    'framed messages that wait, referenced again': [
+      `const a = UnixStream.pair()[0].framed().unref(); ${MANY}; setTimeout(() => a.ref())`, false,
+    ],
     'an idle duplex': ['UnixStream.pair()[0].toDuplex()', true],
     'a reading duplex': ['UnixStream.pair()[0].toDuplex().resume()', false],
     'an unreferenced duplex': ['UnixStream.pair()[0].toDuplex().unref().resume()', true],

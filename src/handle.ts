@@ -111,6 +111,7 @@ export abstract class Handle<N extends NativeHandle = NativeHandle> implements C
   ref(): this {
     if (!this.#referenced) {
       this.#referenced = true
+      this.referenced(true)
       if (this.#waiting > 0) hold()
     }
     return this
@@ -119,6 +120,7 @@ export abstract class Handle<N extends NativeHandle = NativeHandle> implements C
   unref(): this {
     if (this.#referenced) {
       this.#referenced = false
+      this.referenced(false)
       if (this.#waiting > 0) release()
     }
     return this
@@ -158,6 +160,9 @@ export abstract class Handle<N extends NativeHandle = NativeHandle> implements C
   protected closedError(syscall: string): SocketError {
     return closedError(syscall, this.kind)
   }
+
+  /** @internal Called when what is on its way shall keep the process alive from now on, or no longer. */
+  protected referenced(_on: boolean): void {}
 
   /** @internal What must be over before the descriptor may go: unsent bytes. What else is sent is refused. */
   protected drained(_refusal: () => SocketError): Promise<void> | undefined {

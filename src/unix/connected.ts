@@ -69,6 +69,11 @@ export abstract class Connected extends Handle<Native.UnixSocket> {
     this.#shutdown(number)
   }
 
+  /** @internal */
+  protected override referenced(on: boolean): void {
+    this.native.reference(on)
+  }
+
   #shutdown(how: number): void {
     const failed = this.native.shutdown(how)
     if (failed !== null) throw failure(failed)

@@ -141,7 +141,8 @@ export class UnixDatagram extends Handle<Native.UnixSocket> implements AsyncIter
    * (`unix_dgram_disconnected()` in net/unix/af_unix.c).
    *
    * Errors: `ECONNREFUSED` (no socket is bound there), `ENOENT`, `EPROTOTYPE` (one of another type), `EACCES`, `EPERM`
-   * (it is connected to somebody else), `ERR_UNSENT` (messages wait for the destination so far).
+   * (it is connected to somebody else), `ERR_UNSENT` (messages wait for the destination so far, or failed and nobody has
+   * been told: `await flush()` first).
    */
   connect(address: UnixAddressLike): void {
     this.#connect(encodeAddress('address', address))
@@ -156,8 +157,10 @@ export class UnixDatagram extends Handle<Native.UnixSocket> implements AsyncIter
    * Sends one message: bytes, or a string as UTF-8; an empty one is a message too. A promise comes back when the
    * destination is full: the message is in the kernel when that settles, and you should wait for it before sending more.
    * It rejects when the destination dies, so do not drop it.
-   * Messages to one destination stay in order, and one that is full does not stop the others, as long as what is unread
-   * everywhere leaves room in this socket's buffer (`sendBuffer`), which all of them share.
+   *
+   * Messages to one destination stay in order (where the socket is connected, and the same name as `to`, are two), and one
+   * that is full does not stop the others, as long as what is unread everywhere leaves room in this socket's buffer
+   * (`sendBuffer`), which all of them share.
    *
    * The first message of a turn of the event loop leaves at once, and what is wrong with it is thrown. Those that follow
    * in the same turn leave together before the loop blocks, or at `flush()`; what is wrong with them is thrown by the
@@ -165,9 +168,10 @@ export class UnixDatagram extends Handle<Native.UnixSocket> implements AsyncIter
    * change it before the promise, or `flush()`, settles.
    *
    * Errors: `ECONNREFUSED` (nobody has the destination, or who had it is gone), `ENOENT`, `EACCES`, `ENOTCONN`
-   * (connected nowhere, and no `to`), `EMSGSIZE` (over `sendBuffer`), `EPROTOTYPE`, `ERR_SOCKET_CLOSED`; with
-   * descriptors `EPERM` (the receiver refuses them), `ETOOMANYREFS` (too many are on their way), `EBADF`; with
-   * credentials `EPERM`; `RangeError` for more than 253 descriptors; the signal's reason.
+   * (connected nowhere, and no `to`), `ECONNRESET` (the peer disconnected without reading what it had been sent; told
+   * once), `EMSGSIZE` (over `sendBuffer`), `EPROTOTYPE`, `ERR_SOCKET_CLOSED`; with descriptors `EPERM` (the receiver
+   * refuses them), `ETOOMANYREFS` (too many are on their way), `EBADF`; with credentials `EPERM`; `RangeError` for more
+   * than 253 descriptors; the signal's reason.
    */
   send(data: Uint8Array | string, options?: SendOptions): void | Promise<void> {
     const bytes = check.bytes('data', data)
@@ -187,8 +191,8 @@ export class UnixDatagram extends Handle<Native.UnixSocket> implements AsyncIter
   }
 
   /**
-   * The next message. Errors: `ERR_SOCKET_CLOSED`; `ESHUTDOWN` (an adopted socket whose reading was shut down, once what
-   * came before is read); the signal's reason.
+   * The next message. Errors: `ERR_SOCKET_CLOSED`; `ECONNRESET` (as for `send()`); `ESHUTDOWN` (an adopted socket whose
+   * reading was shut down, once what came before is read); the signal's reason.
    */
   receive(options?: ReceiveMessageOptions): Promise<DatagramMessage> {
     return this.#incoming.receive(options) as Promise<DatagramMessage>
@@ -218,6 +222,11 @@ export class UnixDatagram extends Handle<Native.UnixSocket> implements AsyncIter
   }
 
   /** @internal */
+  protected override referenced(on: boolean): void {
+    this.native.reference(on)
+  }
+
+  /** @internal */
   protected override drained(refusal: () => SocketError): Promise<void> | undefined {
     const outgoing = this.#outgoing
     outgoing?.refuse(refusal)
@@ -242,10 +251,7 @@ export class UnixDatagram extends Handle<Native.UnixSocket> implements AsyncIter
 
   #connect(to: EncodedAddress | undefined): void {
     this.assertOpen('connect')
-    if (this.#outgoing !== undefined && !this.#outgoing.isConnectedLaneEmpty) {
-      this.#outgoing.outbox.flush()
-      if (!this.#outgoing.isConnectedLaneEmpty) throw unsent('connect')
-    }
+    if (this.#outgoing?.finishConnected() === false) throw unsent('connect')
     const failed = this.native.connect(to)
     if (failed !== null) throw failure(failed, to)
   }
@@ -274,13 +280,11 @@ export function besideOf(options: SendOptions): Beside | undefined {
 }
 
 export function assertNothingUnsent(outgoing: MessageOutgoing | undefined): void {
-  if (outgoing === undefined) return
-  outgoing.outbox.flush()
-  if (!outgoing.isEmpty) throw unsent('detach')
+  if (outgoing?.finish() === false) throw unsent('detach')
 }
 
 function unsent(syscall: string): SocketError {
   return new SocketError({
-    code: 'ERR_UNSENT', errno: 0, syscall, explanation: 'messages wait to be sent; await flush() first',
+    code: 'ERR_UNSENT', errno: 0, syscall, explanation: 'messages wait to be sent, or failed and nobody was told; await flush() first',
   })
 }

@@ -34,6 +34,11 @@ export function isTheEnd({ code }: SocketError): boolean {
   return ['EPIPE', 'ECONNRESET', 'ENOTCONN', 'ECONNREFUSED'].includes(code)
 }
 
+/** Whether only the message that met it cannot be sent: it is too large. */
+export function concernsOneMessage({ code }: SocketError): boolean {
+  return code === 'EMSGSIZE' || code === 'ENOBUFS'
+}
+
 function explain(code: string, syscall: string, address: EncodedAddress | undefined): string | undefined {
   const path = address && pathOf(address)
   switch (code) {
@@ -51,6 +56,8 @@ function explain(code: string, syscall: string, address: EncodedAddress | undefi
       return syscall.startsWith('send')
         ? 'there is no destination: the socket is not connected (or no longer, since its peer is gone), and none was given'
         : undefined
+    case 'EMSGSIZE':
+      return syscall.startsWith('send') ? 'the message is longer than SO_SNDBUF of this socket allows (sendBuffer)' : undefined
     case 'ENOBUFS':
       return syscall.startsWith('send') ? 'the kernel has no memory for a message of this size (at most 4 MiB)' : undefined
     case 'EPIPE':

@@ -7,11 +7,13 @@ import { type Native, native } from '../native.js'
 import { Queue } from '../queue.js'
 import type { EncodedAddress } from './address.js'
 import type { Credentials } from './ancillary.js'
-import { errnoError, failure, isTheEnd } from './failures.js'
+import { concernsOneMessage, errnoError, failure, isTheEnd } from './failures.js'
 import { LARGEST_COALESCED, type MessageOutbox } from './message-outbox.js'
 import { sendMessage } from './messages.js'
 
 const LONGEST_PAUSE = 50
+/** Why a second socket may not be had for now: `ENOMEM`, `ENFILE`, `EMFILE`, `ENOBUFS`. */
+const SCARCE = new Set([12, 23, 24, 105])
 
 /** A message that waits because the destination is full. */
 export interface Item {
@@ -96,9 +98,10 @@ export class Lane implements Waiter {
     this.#taken++
   }
 
-  /** Lets a message wait behind the others. */
+  /** Lets a message wait behind the others. What its owner may change meanwhile is copied, but for large ones. */
   enqueue({ bytes, fds, credentials, settle }: NewItem): Item {
-    const item = { bytes, fds, credentials, settle, number: ++this.#taken }
+    const kept = bytes.length <= LARGEST_COALESCED ? Buffer.from(bytes) : bytes
+    const item = { bytes: kept, fds: [...fds], credentials, settle, number: ++this.#taken }
     this.items.push(item)
     this.#noticePending()
     return item
@@ -121,7 +124,7 @@ export class Lane implements Waiter {
 
   takeFailure(): SocketError | undefined {
     const found = this.failure
-    if (!this.#road.failsForGood) this.failure = undefined
+    if (found !== undefined && !this.#isEndedBy(found)) this.failure = undefined
     return found
   }
 
@@ -143,6 +146,23 @@ export class Lane implements Waiter {
     this.drain()
   }
 
+  /** Tries again to send what waits; answers whether nothing is left, nor a failure that nobody has been told of. */
+  finish(): boolean {
+    this.heed()
+    this.onWritable()
+    return this.isEmpty && (this.failure === undefined || this.#isEndedBy(this.failure))
+  }
+
+  /** Takes note of what the native side has met in the outbox, which must be this lane's. */
+  heed(): void {
+    const { outbox } = this.#road
+    if (outbox.lane !== this) return
+    const report = outbox.takeReport()
+    if (report > 0) this.#failFirst(-report)
+    // The token is on its way: until it comes, whoever sends should wait. Elsewhere the next attempt finds out.
+    else if (report < 0 && this.to === undefined) this.block()
+  }
+
   /** A probe has one token only. */
   onReadable(): void {
     this.onWritable()
@@ -159,11 +179,12 @@ export class Lane implements Waiter {
   }
 
   #drain(): void {
+    this.heed()
     while (!this.#blocked) {
       if (this.#inOutbox) {
         const outcome = this.#road.outbox.flush()
         if (outcome === -EAGAIN) this.block()
-        else if (outcome < 0) this.fail(errnoError(outcome, 'sendmmsg', this.to))
+        else if (outcome < 0) this.#failFirst(outcome)
         else this.#pause = 1
         continue
       }
@@ -205,7 +226,7 @@ export class Lane implements Waiter {
       told = true
       mark.reject(error)
     }
-    if (!told || this.#road.failsForGood) this.failure ??= error
+    if (!told || this.#isEndedBy(error)) this.failure ??= error
     this.#blocked = false
     this.#noticePending()
   }
@@ -242,6 +263,7 @@ export class Lane implements Waiter {
         const opened = native.UnixProbe.open(eventLoop, slot, to)
         if ('syscall' in opened) {
           giveBack(slot)
+          if (SCARCE.has(opened.errno)) break
           this.fail(failure(opened, to))
           return
         }
@@ -258,7 +280,8 @@ export class Lane implements Waiter {
       // Room at once: it may be true, or of a receiver that is gone. Only a new probe can tell.
       if (attempt === 0) this.rest()
     }
-    this.#timer = setTimeout(() => this.onWritable(), this.#pause)
+    // What waits holds the process already, unless the socket is unreferenced.
+    this.#timer = setTimeout(() => this.onWritable(), this.#pause).unref()
     this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE)
   }
 
@@ -271,15 +294,41 @@ export class Lane implements Waiter {
     }
   }
 
-  #failOne(item: Item, error: SocketError): void {
-    if (this.#road.failsForGood && isTheEnd(error)) {
-      item.settle?.(error)
+  /** The first message in the outbox was refused. */
+  #failFirst(negated: number): void {
+    const { outbox } = this.#road
+    const error = errnoError(negated, 'sendmmsg', this.to)
+    if (!concernsOneMessage(error)) {
       this.fail(error)
-    } else if (item.settle !== undefined) {
-      item.settle(error)
-    } else {
-      this.fail(error)
+      return
     }
+    const number = this.#taken - this.items.length - outbox.length + 1
+    outbox.dropFirst()
+    this.#refuse(number, error)
+  }
+
+  /** A message that is no longer among those that wait was refused. */
+  #failOne({ settle, number }: Item, error: SocketError): void {
+    settle?.(error)
+    if (this.#isEndedBy(error)) this.fail(error)
+    else if (settle === undefined && concernsOneMessage(error)) this.#refuse(number, error)
+    else if (settle === undefined) this.fail(error)
+  }
+
+  /** One message can never be sent, the others may: the first who waits for it is told, or whoever asks next. */
+  #refuse(number: number, error: SocketError): void {
+    for (const mark of this.#marks) {
+      if (mark.upTo < number) continue
+      this.#marks.remove(mark)
+      mark.reject(error)
+      return
+    }
+    this.failure ??= error
+  }
+
+  /** Whether a failure is the end of the connection, rather than of what was sent. */
+  #isEndedBy(error: SocketError): boolean {
+    return this.#road.failsForGood && isTheEnd(error)
   }
 
   #settleMarks(): void {

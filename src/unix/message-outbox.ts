@@ -52,9 +52,9 @@ export class MessageOutbox {
     this.#turn = this.#control[TURN] as number
   }
 
-  /** Whether the native side found the destination full and its lane has not heard of it. */
-  get isStuck(): boolean {
-    return (this.#control[ERRNO] as number) < 0
+  /** Whether the native side has met something of which the lane has not heard. */
+  get hasReport(): boolean {
+    return this.#control[ERRNO] !== 0
   }
 
   /** What the native side has met since last asked: a positive errno, -1 when the destination was full, or 0. */
@@ -69,6 +69,7 @@ export class MessageOutbox {
     if (this.lane === lane) return
     if (this.length > 0) {
       const other = this.lane
+      other.heed()
       if (!other.isBlocked) other.drain()
       if (this.length > 0) {
         const messages: Uint8Array[] = []
@@ -106,10 +107,17 @@ export class MessageOutbox {
     return calls.unixFlushMessages(this.#number)
   }
 
-  /** Forgets what is in it. */
+  /** Forgets the first message in it. */
+  dropFirst(): void {
+    if (this.length > 1) this.#control[HEAD] = (this.#control[HEAD] as number) + 1
+    else this.clear()
+  }
+
+  /** Forgets what is in it, and what it has met. */
   clear(): void {
     this.#control[COUNT] = 0
     this.#control[HEAD] = 0
+    this.#control[ERRNO] = 0
     // Lets go of the loop.
     calls.unixFlushMessages(this.#number)
   }

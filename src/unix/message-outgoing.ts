@@ -38,8 +38,9 @@ export class MessageOutgoing implements Road {
   readonly outbox: MessageOutbox
   readonly #holder: Holder
   readonly #connected: Lane
-  /** Lanes by path or abstract name, and by the address object that was given: looking those up costs least. */
-  #lanes = new Map<string, Lane>()
+  /** Lanes by address, and by the text or the object that was given: looking those up costs less. */
+  readonly #lanes = new Map<string, Lane>()
+  #lanesByText = new Map<string, Lane>()
   #lanesByObject = new WeakMap<object, Lane>()
   readonly #pending = new Set<Lane>()
   readonly #needRoom = new Set<Lane>()
@@ -47,6 +48,7 @@ export class MessageOutgoing implements Road {
   #pause = 1
   /** Lanes that keep a second socket to watch their destination, the longest first. */
   readonly #watching = new Set<Lane>()
+  /** The longest message, as far as is known: who lowers `SO_SNDBUF` later is told by the kernel. */
   #longest = 0
   #ended = false
   /** Why nothing more is taken. */
@@ -71,31 +73,29 @@ export class MessageOutgoing implements Road {
     return this.failsForGood ? this.#connected.failure : undefined
   }
 
-  /** Whether something waits for the destination that the socket is connected to. */
-  get isConnectedLaneEmpty(): boolean {
-    return this.#connected.isEmpty
+  /** Tries again to send what waits; answers whether nothing is left, nor a failure that nobody has been told of. */
+  finish(): boolean {
+    return [this.#connected, ...this.#lanes.values()].every((lane) => lane.finish())
+  }
+
+  /** The same for where the socket is connected. */
+  finishConnected(): boolean {
+    return this.#connected.finish()
   }
 
   /** The lane to a destination. */
   lane(to: UnixAddressLike): Lane {
-    if (typeof to === 'object' && to !== null) {
-      const known = this.#lanesByObject.get(to)
-      if (known !== undefined) return known
-    } else {
-      const known = this.#lanes.get(to)
-      if (known !== undefined) return known
-    }
-    const encoded = encodeAddress('options.to', to)
-    const lane = this.#laneOf(encoded)
+    const known = typeof to === 'object' && to !== null ? this.#lanesByObject.get(to) : this.#lanesByText.get(to)
+    if (known !== undefined) return known
+    const lane = this.#laneOf(encodeAddress('options.to', to))
+    if (typeof to === 'string') this.#lanesByText.set(to, lane)
     // An object may be changed by its owner; those that come with messages are frozen.
-    if (typeof to === 'object' && Object.isFrozen(to)) this.#lanesByObject.set(to, lane)
+    else if (Object.isFrozen(to)) this.#lanesByObject.set(to, lane)
     return lane
   }
 
   #laneOf(encoded: EncodedAddress): Lane {
-    // A path is its own key, as long as it is valid UTF-8; anything else gets a key that no path is.
-    const path = encoded[0] === 1 ? encoded.toString('utf8', 1) : ''
-    const key = path !== '' && Buffer.from(path).equals(encoded.subarray(1)) ? path : `\0${encoded.toString('latin1')}`
+    const key = encoded.toString('latin1')
     const known = this.#lanes.get(key)
     if (known !== undefined) return known
     if (this.#lanes.size >= MOST_LANES) this.#forget()
@@ -112,7 +112,8 @@ export class MessageOutgoing implements Road {
       this.#watching.delete(lane)
       this.#lanes.delete(key)
     }
-    // Whoever found a lane through an object must not go on using one that the map has forgotten.
+    // Whoever found a lane faster must not go on using one that is forgotten.
+    this.#lanesByText = new Map()
     this.#lanesByObject = new WeakMap()
   }
 
@@ -123,8 +124,10 @@ export class MessageOutgoing implements Road {
     const length = bytes.length
     if (length > this.#longest) this.#checkLength(length)
     const { outbox } = this
-    // The token is on its way: until it comes, whoever sends should wait.
-    if (outbox.isStuck && outbox.lane === lane && lane === this.#connected && !lane.isBlocked) lane.block()
+    if (outbox.hasReport) {
+      lane.heed()
+      lane.throwFailure()
+    }
     const isSmall = length <= LARGEST_COALESCED
     if (lane.items.length === 0) {
       const mayLeaveNow = !lane.isBlocked && (outbox.length === 0 || outbox.lane !== lane)
@@ -147,8 +150,7 @@ export class MessageOutgoing implements Road {
         }
       }
     }
-    // Small ones are copied, as when they are coalesced.
-    lane.enqueue({ bytes: isSmall ? Buffer.from(bytes) : bytes, fds: [], credentials: undefined, settle: undefined })
+    lane.enqueue({ bytes, fds: [], credentials: undefined, settle: undefined })
     return lane.flushed()
   }
 
@@ -210,12 +212,9 @@ export class MessageOutgoing implements Road {
 
   /** The socket has room again, or the native side has something to say. */
   onWritable(): void {
-    const report = this.outbox.takeReport()
-    if (report > 0) {
-      this.outbox.lane.fail(errnoError(-report, 'sendmmsg', this.outbox.lane.to))
-    } else if (report < 0 && this.outbox.lane !== this.#connected) {
-      this.outbox.lane.drain()
-    }
+    const { lane } = this.outbox
+    lane.heed()
+    if (lane !== this.#connected && !lane.isBlocked) lane.drain()
     this.#connected.onWritable()
     this.#useOwnRoom()
   }
@@ -226,7 +225,8 @@ export class MessageOutgoing implements Road {
    */
   waitForOwnRoom(lane: Lane): void {
     this.#needRoom.add(lane)
-    this.#timer ??= setTimeout(() => this.#useOwnRoom(), this.#pause)
+    // What waits holds the process already, unless the socket is unreferenced.
+    this.#timer ??= setTimeout(() => this.#useOwnRoom(), this.#pause).unref()
   }
 
   #useOwnRoom(): void {
@@ -265,11 +265,6 @@ export class MessageOutgoing implements Road {
       this.#watching.delete(idle)
       return
     }
-  }
-
-  /** `SO_SNDBUF` may have changed. */
-  forgetLimit(): void {
-    this.#longest = 0
   }
 
   /** Takes nothing more from now on; what waits still goes out. */

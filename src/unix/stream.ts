@@ -172,7 +172,7 @@ export class UnixStream extends Connected implements AsyncIterable<Buffer> {
   }
 
   #sendWith(message: StreamMessage, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> | undefined {
-    const fds = descriptors('message.fds', message.fds)
+    let fds = descriptors('message.fds', message.fds)
     const sender = credentials('message.credentials', message.credentials)
     signal?.throwIfAborted()
     this.assertOpen('sendmsg')
@@ -181,11 +181,14 @@ export class UnixStream extends Connected implements AsyncIterable<Buffer> {
       throw check.invalidValue('message.data', message.data, 'at least one byte: on a stream, descriptors and credentials travel with bytes')
     }
     this.#attach()
-    return this.outgoing.writeWith(bytes, () => {
+    const waiting = this.outgoing.writeWith(bytes, () => {
       const sent = sendMessage(this.#number, bytes, undefined, fds, sender)
       if (typeof sent === 'number') return sent
       throw failure(sent)
     }, signal)
+    // The list is its owner's again.
+    if (waiting !== undefined) fds = [...fds]
+    return waiting
   }
 
   /**

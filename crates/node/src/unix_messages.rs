@@ -66,6 +66,11 @@ impl Messages {
         number
     }
 
+    /// Whether the outbox has something that the kernel has not.
+    pub(crate) fn has_unsent(&self) -> bool {
+        self.outbox.as_ref().map(MessageOutbox::pending).is_some_and(|(head, end)| head < end)
+    }
+
     /// How many senders have a number.
     pub(crate) fn senders(&self) -> usize {
         self.names.len()
@@ -164,8 +169,8 @@ impl Inner {
             let outcome = self.with(|socket| outbox.flush(socket).map_err(|error| error.errno));
             (outcome, outbox.to.is_none())
         };
-        if outcome != Err(Errno::AGAIN) && self.holding.replace(false) {
-            self.event_loop.release();
+        if outcome != Err(Errno::AGAIN) {
+            self.release();
         }
         if connected { self.or_wait_to_write(outcome) } else { outcome }
     }

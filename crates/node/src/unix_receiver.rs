@@ -13,6 +13,7 @@ use nearwire_unix::{Ancillary, AncillarySpace, Kind, Placed, ReceiveBatch, Recei
 use rustix::io::Errno;
 
 use crate::failure::count;
+use crate::unix_messages::Messages;
 use crate::unix_socket::{Inner, UnixSocket, numbered};
 
 /// Messages a `recvmmsg(2)`.
@@ -198,14 +199,14 @@ impl Scratch {
         if !is_rest {
             self.next = 0;
         }
-        let forgot = !is_rest && inner.with_messages(crate::unix_messages::Messages::forget_senders);
         *head = [0; HEAD];
-        head[2] = forgot.into();
         let kind = inner.with(|socket| Ok(socket.kind()))?;
         if !is_rest {
             let slot = if kind == Kind::Stream { PIECE } else { SLOT };
             let slots = &mut self.slots[..MESSAGES.min(most) * slot];
             inner.with(|socket| socket.try_receive_batch(&mut self.batch, slots, slot))?;
+            // Not before it has succeeded: of a failure JavaScript looks at nothing else.
+            head[2] = inner.with_messages(Messages::forget_senders).into();
             self.spilled +=
                 self.batch.messages().iter().map(|message| message.length.saturating_sub(SMALL)).sum::<usize>();
         }

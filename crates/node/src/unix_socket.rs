@@ -63,8 +63,9 @@ pub(crate) struct Inner {
     outbox: RefCell<Option<Box<Outbox>>>,
     /// Likewise; a stream of bytes has none until it sends or receives a message.
     pub(crate) messages: RefCell<Option<Box<Messages>>>,
-    /// The loop is held while the outbox has something that the kernel has not.
-    pub(crate) holding: Cell<bool>,
+    /// The loop is held while an outbox has something that the kernel has not, unless the socket is unreferenced.
+    holding: Cell<bool>,
+    referenced: Cell<bool>,
     busy_microseconds: Cell<u32>,
     /// How many attempts to read in a row did not have to wait.
     streak: Cell<u8>,
@@ -119,8 +120,8 @@ impl Inner {
         let empty = outbox.as_ref().is_none_or(|outbox| outbox.is_empty());
         drop(outbox);
         let failed = matches!(outcome, Err(errno) if errno != Errno::AGAIN);
-        if (empty || failed) && self.holding.replace(false) {
-            self.event_loop.release();
+        if empty || failed {
+            self.release();
         }
         if matches!(outcome, Ok(written) if written < rest.len()) {
             self.wait(&self.writer, Readiness::poll_write)?;
@@ -128,10 +129,20 @@ impl Inner {
         self.or_wait_to_write(outcome)
     }
 
-    fn take(&self) -> Option<Socket> {
+    fn hold(&self) {
+        if self.referenced.get() && !self.holding.replace(true) {
+            self.event_loop.hold();
+        }
+    }
+
+    pub(crate) fn release(&self) {
         if self.holding.replace(false) {
             self.event_loop.release();
         }
+    }
+
+    fn take(&self) -> Option<Socket> {
+        self.release();
         self.outbox.take();
         self.messages.take();
         self.event_loop.leave(self.slot);
@@ -226,6 +237,19 @@ impl UnixSocket {
         self.inner.busy_microseconds.set(microseconds);
     }
 
+    /// Whether what is in an outbox keeps the process alive; it does unless told otherwise.
+    #[napi]
+    pub fn reference(&self, on: bool) {
+        self.inner.referenced.set(on);
+        let has_unsent = self.inner.outbox.borrow().as_ref().is_some_and(|outbox| !outbox.is_empty())
+            || self.inner.messages.borrow().as_ref().is_some_and(|messages| messages.has_unsent());
+        if !on {
+            self.inner.release();
+        } else if has_unsent {
+            self.inner.hold();
+        }
+    }
+
     /// Writes what is in the outbox: zero when all of it went out.
     #[napi]
     pub fn flush(&self) -> i32 {
@@ -293,12 +317,10 @@ pub(crate) fn unix_write(socket: u32, from: &[u8], start: u32, end: u32) -> i32 
     numbered(socket, |inner| inner.flush_outbox(from.get(start as usize..end as usize).ok_or(Errno::FAULT)?))
 }
 
-/// Has the outbox flushed before the loop blocks, and keeps the process alive until it is.
+/// Has the outbox flushed before the loop blocks or the process ends, and keeps it alive until it is.
 pub(crate) fn unix_mark_dirty(socket: u32) -> i32 {
     numbered(socket, |inner| {
-        if !inner.holding.replace(true) {
-            inner.event_loop.hold();
-        }
+        inner.hold();
         inner.event_loop.mark_dirty(Rc::clone(inner) as Rc<dyn Member>);
         Ok(0)
     })
@@ -317,6 +339,7 @@ impl UnixSocket {
             outbox: RefCell::default(),
             messages: RefCell::default(),
             holding: Cell::default(),
+            referenced: Cell::new(true),
             busy_microseconds: Cell::default(),
             streak: Cell::default(),
             reader: event_loop.token_waker(slot * 2),
