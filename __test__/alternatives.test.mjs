@@ -16,10 +16,12 @@ import { directory, root } from './helpers/sockets.mjs'
 const alternatives = join(import.meta.dirname, 'alternatives')
 
 const node = [process.execPath]
+/** Node's own column: Node 24, for one, refuses paths that Node 20 cuts. */
+const notNode20 = () => process.versions.node.startsWith('20.') ? undefined : `the table speaks of Node 20, this is ${process.version}`
 /** The table's columns and how their probes are run. */
 const COLUMNS = {
   'nearwire': { file: 'nearwire', command: node },
-  '`net`': { file: 'net', command: node },
+  '`net`': { file: 'net', command: node, needs: notNode20 },
   'node-unix-socket': { file: 'node-unix-socket', command: node, needs: () => missingAlternative('node-unix-socket') },
   'unix-dgram': { file: 'unix-dgram', command: node, needs: () => missingAlternative('unix-dgram') },
   'usocket': { file: 'usocket', command: node, needs: () => missingAlternative('usocket') },
