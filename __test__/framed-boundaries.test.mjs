@@ -2,7 +2,7 @@
 import test from 'ava'
 import * as fc from 'fast-check'
 import { delimiter, lengthPrefix, UnixStream } from 'nearwire'
-import { collect, drop, pair, readAll } from './helpers/sockets.mjs'
+import { collect, drop, pair, readAll, ran } from './helpers/sockets.mjs'
 
 const framings = {
   '1 byte': lengthPrefix({ bytes: 1 }),
@@ -156,7 +156,7 @@ for (const size of [64 * 1024 - 4, 64 * 1024, 64 * 1024 + 1, 1024 * 1024, 5_000_
   })
 }
 
-test('a large message by delimiter, in time that grows with its length only', async (t) => {
+test('a large message by delimiter', async (t) => {
   const [left, right] = pair(t)
   const sender = left.framed({ framing: delimiter('\r\n') })
   const large = Buffer.alloc(8 * 1024 * 1024, 'x\r')
@@ -166,6 +166,36 @@ test('a large message by delimiter, in time that grows with its length only', as
   const [message] = await receiving
   t.true(message.equals(large.subarray(0, -1)))
 })
+
+for (const [how, framing] of [['a length', 'lengthPrefix()'], ['a delimiter', "delimiter('\\n')"]]) {
+  test(`large messages by ${how}, on several streams at once, are moved a few times only`, async (t) => {
+    const { code, stdout, stderr } = await ran(t, `
+      import { delimiter, lengthPrefix, UnixStream } from 'nearwire'
+      let moved = 0
+      const { copy } = Buffer.prototype
+      Buffer.prototype.copy = function (...all) {
+        const count = copy.apply(this, all)
+        moved += count
+        return count
+      }
+      const message = Buffer.alloc(6 * 1024 * 1024, 'x')
+      const received = Array.from({ length: 3 }, async () => {
+        const [left, right] = UnixStream.pair()
+        const sender = left.framed({ framing: ${framing} })
+        sender.send('before')
+        sender.send(message)
+        sender.send('after')
+        const receiver = right.framed({ framing: ${framing} })[Symbol.asyncIterator]()
+        const [, { value }] = [await receiver.next(), await receiver.next(), await receiver.next()]
+        return value.equals(message)
+      })
+      console.log((await Promise.all(received)).join(), moved < 4 * 3 * message.length ? 'a few times' : moved)
+      process.exit()
+    `)
+    t.is(code, 0, stderr)
+    t.is(stdout, 'true,true,true a few times\n')
+  })
+}
 
 test('messages that were received stay as they are', async (t) => {
   const [left, right] = pair(t)

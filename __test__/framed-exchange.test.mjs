@@ -194,10 +194,14 @@ test('batches: what came in together, by offset, by message, by iteration', asyn
 
 test('an index that a batch has not is a RangeError', async (t) => {
   const [left, right] = pair(t)
-  left.framed().send('x')
+  const sender = left.framed()
+  for (const message of ['x', 'y']) sender.send(message)
   const { value: batch } = await right.framed().batches().next()
-  for (const index of [1, -1, 0.5, Number.NaN]) {
-    t.throws(() => batch.at(index), { instanceOf: RangeError, code: 'ERR_OUT_OF_RANGE' }, String(index))
+  t.deepEqual([...batch].map(String), ['x', 'y'])
+  for (const index of [2, -1, 0.5, Number.NaN]) {
+    for (const ask of ['at', 'start', 'end']) {
+      t.throws(() => batch[ask](index), { instanceOf: RangeError, code: 'ERR_OUT_OF_RANGE' }, `${ask} ${index}`)
+    }
   }
 })
 

@@ -15,6 +15,11 @@ const DEFAULT_MAX_LENGTH = 16 * 1024 * 1024
 /** Messages up to this size are coalesced; larger ones go to the kernel from where they are. */
 const LARGEST_COALESCED = 16 * 1024
 
+/** A message that is not all here yet is moved to the slab's end when others have read there, unless that is dear. */
+const MOST_MOVED = 4 * 1024
+/** The least that a message gets which has memory of its own. */
+const LEAST_OWN = 64 * 1024
+
 const nothing = Buffer.alloc(0)
 const noMemory = nothing.buffer as ArrayBuffer
 
@@ -38,6 +43,8 @@ export class FramedStream<T = Buffer, Sent = Uint8Array | string> implements Asy
   /** Bytes that were read and not taken yet: `#buffer[#start..#end]`. */
   #buffer: Buffer = nothing
   #memory: ArrayBuffer = noMemory
+  /** Nobody else reads into it. */
+  #isOwn = false
   #start = 0
   #end = 0
   #ended = false
@@ -224,29 +231,37 @@ export class FramedStream<T = Buffer, Sent = Uint8Array | string> implements Asy
     if (this.#ended) return false
     const have = this.#end - this.#start
     const missing = have === 0 ? 1 : Math.max(1, this.#scanner.needed - have)
-    if (this.#buffer === slab.buffer && this.#end === slab.used && slab.buffer.length - this.#end >= missing) {
-      // Nobody has read into the slab since: go on behind our own bytes.
-      return this.#readAt(this.#end)
+    // Where nobody has read since, go on behind our own bytes.
+    const isFree = (this.#buffer === slab.buffer && this.#end === slab.used) || this.#isOwn
+    if (isFree && this.#buffer.length - this.#end >= missing) return this.#readAt(this.#end)
+    const before = this.#buffer
+    // A large message gets memory of its own: in what all share, several would be in each other's way, over and over.
+    this.#isOwn = have > MOST_MOVED || have + missing > LEAST_OWN
+    let at = 0
+    if (this.#isOwn) {
+      // Twice as much, for where a delimiter comes nobody knows.
+      this.#buffer = Buffer.allocUnsafeSlow(Math.max(LEAST_OWN, have + missing, 2 * have))
+      this.#memory = this.#buffer.buffer as ArrayBuffer
+    } else {
+      slab.makeRoom()
+      ;({ buffer: this.#buffer, memory: this.#memory, used: at } = slab)
     }
-    // The rest of a large message gets memory of its whole length at once, instead of growing piece by piece.
-    slab.makeRoom(Math.max(64 * 1024, have + missing))
-    const { buffer, memory, used } = slab
-    if (have > 0) this.#buffer.copy(buffer, used, this.#start, this.#end)
-    this.#buffer = buffer
-    this.#memory = memory
-    this.#start = used
-    this.#end = used + have
-    slab.used = this.#end
-    return this.#readAt(this.#end)
+    if (have > 0) before.copy(this.#buffer, at, this.#start, this.#end)
+    this.#start = at
+    return this.#readAt(at + have)
   }
 
+  /** Reads behind what is here, which ends at `at`. */
   #readAt(at: number): boolean | typeof WAIT {
+    this.#end = at
+    if (!this.#isOwn) slab.used = at
     const count = this.#stream.readNow(this.#buffer, at, this.#buffer.length)
     if (count === -EAGAIN) {
       // Whoever waits with nothing must not keep memory that others go on to fill.
       if (this.#start === this.#end) {
         this.#buffer = nothing
         this.#memory = noMemory
+        this.#isOwn = false
         this.#start = this.#end = 0
       }
       return WAIT
@@ -260,7 +275,7 @@ export class FramedStream<T = Buffer, Sent = Uint8Array | string> implements Asy
       })
     }
     this.#end = at + count
-    slab.used = this.#end
+    if (!this.#isOwn) slab.used = this.#end
     return true
   }
 

@@ -24,12 +24,12 @@ export class MessageBatch<T = Buffer> implements Iterable<T> {
 
   /** Where message `index` begins in `data`. Throws `ERR_OUT_OF_RANGE` without such a message, as the others do. */
   start(index: number): number {
-    return this.#bounds[index * 2] ?? this.#refuse(index)
+    return this.#bounds[this.#place(index)] as number
   }
 
   /** Where message `index` ends in `data`. */
   end(index: number): number {
-    return this.#bounds[index * 2 + 1] ?? this.#refuse(index)
+    return this.#bounds[this.#place(index) + 1] as number
   }
 
   /** Message `index`, decoded. */
@@ -37,8 +37,10 @@ export class MessageBatch<T = Buffer> implements Iterable<T> {
     return this.#codec.decode(cut(this.#memory, this.start(index), this.end(index)))
   }
 
-  #refuse(index: number): never {
-    throw check.outOfRange('index', index, `an integer less than ${this.length}, the batch's length`)
+  #place(index: number): number {
+    // A shift makes an index of whatever is none.
+    if (index >>> 0 !== index || index >= this.length) throw check.outOfRange('index', index, `an integer from 0 to ${this.length - 1}`)
+    return index * 2
   }
 
   /** The messages one after the other, decoded. */
