@@ -220,15 +220,9 @@ const openssl = spawnSync('openssl', ['version']).status === 0
   await once(secure, 'secureConnect')
   t.true(secure.authorized)
   const data = pattern(3_000_000)
-  secure.write(data)
-  const chunks = []
-  let total = 0
-  for await (const chunk of secure) {
-    chunks.push(chunk)
-    total += chunk.length
-    if (total === data.length) break
-  }
-  t.true(Buffer.concat(chunks).equals(data))
+  // The end comes to the other side long before it has answered everything.
+  secure.end(data)
+  t.true((await body(secure)).equals(data))
   await stream.closed
 
   const wrong = await UnixStream.connect(address)

@@ -195,6 +195,45 @@ test('the peer\'s end without a reader of the duplex, then finished()', async (t
   t.is(await right.read(Buffer.alloc(1)), 0)
 })
 
+test('the peer\'s end closes a duplex that nobody reads nor writes', async (t) => {
+  const [left, right] = pair(t)
+  const duplex = left.toDuplex()
+  await right.close()
+  await left.closed
+  t.true(duplex.destroyed)
+})
+
+test('closing the stream underneath lets out what a duplex that reads has written', async (t) => {
+  const [left, right] = pair(t)
+  const duplex = left.toDuplex().resume()
+  const data = pattern(4 * MEGABYTE)
+  duplex.write(data)
+  const closing = left.close()
+  t.true((await readAll(right)).equals(data))
+  await closing
+})
+
+test('the peer\'s end ends the duplex, once what is on its way is written, unless told otherwise', async (t) => {
+  for (const [options, ends] of [[undefined, true], [{ allowHalfOpen: false }, true], [{ allowHalfOpen: true }, false]]) {
+    const [left, right] = pair(t)
+    const duplex = left.toDuplex(options).resume()
+    const data = pattern(2 * MEGABYTE)
+    duplex.write(data)
+    right.shutdown()
+    await once(duplex, 'end')
+    t.true((await readExactly(right, data.length)).equals(data))
+    if (ends) {
+      t.is(await right.read(Buffer.alloc(1)), 0)
+      await left.closed
+    } else {
+      t.true(duplex.writable)
+      duplex.end('more')
+      t.is(String(await readAll(right)), 'more')
+    }
+  }
+  t.throws(() => pair(t)[0].toDuplex({ allowHalfOpen: 'yes' }), { code: 'ERR_INVALID_ARG_TYPE' })
+})
+
 test('closing the stream underneath closes the duplex', async (t) => {
   const [left] = pair(t)
   const duplex = left.toDuplex()
@@ -241,10 +280,32 @@ test('setTimeout emits timeout after idleness, each time, and traffic puts it of
   t.is(timeouts, 0)
   await once(duplex, 'timeout')
   t.is(timeouts, 1)
-  duplex.setTimeout(0)
   duplex.setNoDelay().setKeepAlive().ref().unref()
   duplex.destroy()
   await left.closed
+})
+
+test('setTimeout: once an idleness, nothing after 0 or the end, whoever says so in its listener', async (t) => {
+  const cases = [(duplex) => duplex.setTimeout(0), (duplex) => duplex.destroy(), () => {}]
+  await Promise.all(cases.map(async (listener) => {
+    const [left] = pair(t)
+    const duplex = left.toDuplex()
+    let timeouts = 0
+    duplex.on('timeout', () => {
+      timeouts++
+      listener(duplex)
+    })
+    duplex.setTimeout(10)
+    await once(duplex, 'timeout')
+    const other = pair(t)[0].toDuplex().setTimeout(50)
+    await once(other, 'timeout')
+    t.is(timeouts, 1)
+    duplex.destroy()
+    duplex.setTimeout(10)
+    await once(other.setTimeout(50), 'timeout')
+    t.is(timeouts, 1)
+  }))
+  t.throws(() => pair(t)[0].toDuplex().setTimeout(-1), { code: 'ERR_OUT_OF_RANGE' })
 })
 
 test('web streams: whole, in both directions', async (t) => {

@@ -157,9 +157,10 @@ test('the process stays for a pending operation, and goes without one', async (t
     'framed messages that wait, referenced again': [
       `const a = UnixStream.pair()[0].framed().unref(); ${MANY}; setTimeout(() => a.ref())`, false,
     ],
-    'an idle duplex': ['UnixStream.pair()[0].toDuplex()', true],
+    'a duplex': ['UnixStream.pair()[0].toDuplex()', false],
+    'a duplex whose peer has ended': ['const [a, b] = UnixStream.pair(); a.toDuplex(); b.close()', true],
     'a reading duplex': ['UnixStream.pair()[0].toDuplex().resume()', false],
-    'an unreferenced duplex': ['UnixStream.pair()[0].toDuplex().unref().resume()', true],
+    'an unreferenced duplex': ['UnixStream.pair()[0].toDuplex().unref()', true],
     'a closed read': ['const [a] = UnixStream.pair(); a.read(Buffer.alloc(1)).catch(() => {}); a.close()', true],
   }
   await Promise.all(Object.entries(cases).map(async ([name, [source, ends]]) => {
@@ -271,6 +272,12 @@ test('a stream that something else reads: ERR_STREAM_LOCKED', async (t) => {
     t.throws(() => stream.toDuplex(), locked)
     t.throws(() => stream.toNetSocket(), locked)
   }
+  const [begun, peer] = pair(t)
+  const loop = begun[Symbol.asyncIterator]()
+  await peer.write('x')
+  await loop.next()
+  begun.toDuplex()
+  await t.throwsAsync(loop.next(), locked)
   const [other] = pair(t)
   const pending = other.read(Buffer.alloc(1))
   t.throws(() => other.framed(), locked)

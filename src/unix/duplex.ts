@@ -1,5 +1,6 @@
 import { Duplex } from 'node:stream'
 
+import * as check from '../arguments.js'
 import { cut } from '../cut.js'
 import { EAGAIN } from '../errnos.js'
 import { WAIT } from '../waits.js'
@@ -9,6 +10,18 @@ import type { UnixStream } from './stream.js'
 
 type Callback = (error?: Error | null) => void
 
+/** What a duplex does about the peer's end. */
+export interface DuplexOptions {
+  /**
+   * Leave it to whoever uses the duplex to end it after the peer has. Default false: it ends by itself, as a `net.Socket`
+   * does, once nothing has been written for a few turns of the event loop.
+   */
+  allowHalfOpen?: boolean
+}
+
+/** TLS over a duplex lets one turn pass between what it writes. */
+const QUIET_TURNS = 8
+
 /** A `node:stream` duplex over a stream socket, with the few methods of `net.Socket` that http and drivers call. */
 export class UnixDuplex extends Duplex {
   readonly #stream: UnixStream
@@ -16,15 +29,24 @@ export class UnixDuplex extends Duplex {
   /** One wait lasts from the first demand until nobody wants more; a demand in between only says that somebody does. */
   #pulling = false
   #demanded = false
-  #timeout = 0
   #timer: NodeJS.Timeout | undefined
-  #active = 0
+  /** How many writes there have been. */
+  #writes = 0
+  #endsByItself = false
 
-  constructor(stream: UnixStream) {
-    // As net.Socket: the peer's end is answered with ours, unless the user of the duplex says otherwise.
-    super({ allowHalfOpen: false, autoDestroy: true })
+  constructor(stream: UnixStream, allowHalfOpen: boolean) {
+    // Node's own way would end it at once, and cut off what whoever is in between has still to write.
+    super({ allowHalfOpen: true, autoDestroy: true })
     this.#stream = stream
     stream.closed.then(() => this.destroy(), () => {})
+    if (!allowHalfOpen) {
+      this.once('end', () => {
+        this.#endsByItself = true
+        this.#endWhenQuiet()
+      })
+    }
+    // As net.Socket: the peer's end is noticed though nobody reads.
+    this.read(0)
   }
 
   override _read(): void {
@@ -32,8 +54,8 @@ export class UnixDuplex extends Duplex {
     if (this.#pulling) return
     this.#pulling = true
     this.#stream.reads.run(this.#attempt).catch((error: Error) => {
-      // Closing the stream underneath is an end, not a failure.
-      this.destroy(isClosed(error) ? undefined : error)
+      // When the stream underneath is being closed, what was written goes out first.
+      if (!isClosed(error)) this.destroy(error)
     })
   }
 
@@ -57,6 +79,7 @@ export class UnixDuplex extends Duplex {
 
   override _destroy(error: Error | null, callback: Callback): void {
     clearTimeout(this.#timer)
+    this.#timer = undefined
     // What was written and ended is in the kernel by now; what is destroyed before that does not wait for the peer.
     this.#stream.destroy().then(() => callback(error), callback)
   }
@@ -65,16 +88,16 @@ export class UnixDuplex extends Duplex {
     return this.#stream.remoteAddress
   }
 
-  /** Emits 'timeout' after so many milliseconds without traffic; 0 turns it off. */
+  /** Emits 'timeout' when there was no traffic for so many milliseconds, once until there is some again; 0 turns it off. */
   setTimeout(milliseconds: number, listener?: () => void): this {
+    check.milliseconds('milliseconds', milliseconds)
+    if (this.destroyed) return this
     clearTimeout(this.#timer)
-    this.#timeout = milliseconds
+    this.#timer = milliseconds === 0 ? undefined : setTimeout(() => this.emit('timeout'), milliseconds).unref()
     if (listener !== undefined) {
       if (milliseconds === 0) this.off('timeout', listener)
       else this.once('timeout', listener)
     }
-    this.#active = performance.now()
-    if (milliseconds > 0) this.#watchIdleness()
     return this
   }
 
@@ -99,14 +122,20 @@ export class UnixDuplex extends Duplex {
   }
 
   #send(chunk: Buffer, callback: Callback): void {
-    if (this.#timeout > 0) this.#active = performance.now()
+    this.#timer?.refresh()
+    this.#writes++
     try {
       const waiting = this.#stream.outgoing.writeNow(chunk)
-      if (waiting === undefined) callback()
-      else waiting.then(() => callback(), callback)
+      if (waiting === undefined) this.#sent(callback)
+      else waiting.then(() => this.#sent(callback), callback)
     } catch (error) {
       callback(error as Error)
     }
+  }
+
+  #sent(callback: Callback): void {
+    callback()
+    if (this.#endsByItself) this.#endWhenQuiet()
   }
 
   /** Reads until nobody wants more. */
@@ -116,8 +145,12 @@ export class UnixDuplex extends Duplex {
       const { buffer, memory, used } = slab
       const count = this.#stream.readNow(buffer, used, buffer.length)
       if (count === -EAGAIN) return WAIT
-      if (this.#timeout > 0) this.#active = performance.now()
-      if (count === 0) return this.push(null)
+      this.#timer?.refresh()
+      if (count === 0) {
+        this.push(null)
+        this.read(0)
+        return false
+      }
       slab.used = used + count
       this.#demanded = false
       try {
@@ -134,12 +167,18 @@ export class UnixDuplex extends Duplex {
     }
   }
 
-  #watchIdleness(): void {
-    const idle = performance.now() - this.#active
-    if (idle >= this.#timeout) this.emit('timeout')
-    const wait = idle >= this.#timeout ? this.#timeout : this.#timeout - idle
-    this.#timer = setTimeout(() => this.#watchIdleness(), wait)
-    this.#timer.unref()
+  /** Ends when nothing is being written, nor will be for some turns. */
+  #endWhenQuiet(): void {
+    const { writableLength } = this
+    const writes = this.#writes
+    let turns = 0
+    const look = (): void => {
+      // Whoever has written meanwhile comes here again.
+      if (writableLength > 0 || writes !== this.#writes || this.writableEnded || this.destroyed) return
+      if (turns++ === QUIET_TURNS) this.end()
+      else setImmediate(look)
+    }
+    look()
   }
 }
 

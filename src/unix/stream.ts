@@ -12,7 +12,7 @@ import type { EncodedAddress, UnixAddressLike } from './address.js'
 import { configureOrClose, configureOrGiveBack, type Credentials, credentials, descriptors, receiveOptions, type ReceiveOptions } from './ancillary.js'
 import { connect, type ConnectOptions } from './connect.js'
 import { adoptSocket, Connected, openPair } from './connected.js'
-import { UnixDuplex } from './duplex.js'
+import { type DuplexOptions, UnixDuplex } from './duplex.js'
 import { errnoError, failure } from './failures.js'
 import { FramedStream } from './framed.js'
 import type { FramingOptions } from './framing.js'
@@ -232,7 +232,11 @@ export class UnixStream extends Connected implements AsyncIterable<Buffer> {
 
   /** The bytes as they come in, in pieces of whatever size was there; until the end. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
-    return iterate(this.reads, this.#nextChunk)
+    const chunks = iterate(this.reads, this.#nextChunk)
+    const next = chunks.next.bind(chunks)
+    // Without this a loop would wait in line behind what reads the stream now, for ever.
+    chunks.next = () => this.#owner === undefined ? next() : Promise.reject(locked(this.#owner))
+    return chunks
   }
 
   /** Messages with boundaries of our own on this stream, which from then on reads them and nothing else. */
@@ -243,10 +247,14 @@ export class UnixStream extends Connected implements AsyncIterable<Buffer> {
     return framed
   }
 
-  /** A `node:stream` duplex over this stream: for http, http2, undici, TLS and whatever else takes one. */
-  toDuplex(): Duplex {
+  /**
+   * A `node:stream` duplex over this stream: for http, http2, undici, TLS and whatever else takes one. Like a `net.Socket`
+   * it reads from the beginning, which keeps the process alive until it is closed, destroyed or unreferenced.
+   */
+  toDuplex(options?: DuplexOptions): Duplex {
+    const allowHalfOpen = check.bool('options.allowHalfOpen', check.options('options', options).allowHalfOpen, false)
     this.lock('a duplex', () => duplex.readableLength)
-    const duplex = new UnixDuplex(this)
+    const duplex = new UnixDuplex(this, allowHalfOpen)
     return duplex
   }
 
