@@ -37,10 +37,15 @@ function owned(t, file) {
   return file
 }
 
-/** A pipe, both ends blocking as programs have them: `[read, write]`. */
-async function pipe(t) {
+function fifo(t) {
   const path = place(t, 'pipe')
   execFileSync('mkfifo', [path])
+  return path
+}
+
+/** A pipe, both ends blocking as programs have them: `[read, write]`. */
+async function pipe(t) {
+  const path = fifo(t)
   const both = openSync(path, 'r+')
   const ends = [await opened(t, path, 'r'), await opened(t, path, 'w')]
   closeSync(both)
@@ -220,6 +225,29 @@ test('a pipe that blocks: a silent one occupies no thread, and a signal ends the
   await sink.close()
   t.is(await file.read(Buffer.alloc(1)), 0)
   await file.close()
+})
+
+test('one signal for many reads keeps nothing of those that are over', async (t) => {
+  const { stdout, stderr, code } = await ran(t, `
+    import { openSync, writeSync } from 'node:fs'
+    import { DescriptorFile } from 'nearwire'
+    const fd = openSync(process.argv[1], 'r+')
+    const file = DescriptorFile.fromFd(fd)
+    const { signal } = new AbortController()
+    const held = async (reads) => {
+      for (let count = 0; count < reads; count++) {
+        writeSync(fd, 'x')
+        await file.read(Buffer.alloc(1), { signal })
+      }
+      global.gc()
+      return process.memoryUsage().heapUsed
+    }
+    const before = await held(2000)
+    console.log((await held(8000) - before) / 8000)
+    await file.close()
+  `, { execArgv: ['--expose-gc'], args: [fifo(t)] })
+  t.is(code, 0, stderr)
+  t.true(Number(stdout) < 30, `${stdout} bytes a read`)
 })
 
 test('a pipe larger than the kernel holds, through streams', async (t) => {

@@ -7,7 +7,7 @@ import { EAGAIN } from '../errnos.js'
 import * as check from '../arguments.js'
 import { closedError, SocketError } from '../errors.js'
 import { closeDescriptor, statOf, system } from './descriptors.js'
-import { waitAny } from './wait-any.js'
+import { WaitSet } from './wait-any.js'
 
 const CHUNK = 64 * 1024
 /** What a pipe that says it is writable takes without blocking (`PIPE_BUF` of pipe(7)). */
@@ -36,7 +36,8 @@ const lost = new FinalizationRegistry<number>((fd) => {
 export class DescriptorFile implements AsyncIterable<Buffer>, AsyncDisposable {
   readonly #fd: number
   readonly #waits: boolean
-  readonly #closing = new AbortController()
+  /** What waits for the descriptor at the moment. */
+  readonly #waiting = new Set<WaitSet>()
   #pending = 0
   #idle: (() => void) | undefined
   #closed: Promise<void> | undefined
@@ -176,7 +177,7 @@ export class DescriptorFile implements AsyncIterable<Buffer>, AsyncDisposable {
   async #close(): Promise<void> {
     if (this.#detached) return
     lost.unregister(this)
-    this.#closing.abort(closedError('close', 'file'))
+    for (const set of this.#waiting) set.reads.end(() => closedError('close', 'file'))
     if (this.#pending > 0) await new Promise<void>((resolve) => { this.#idle = resolve })
     closeDescriptor(this.#fd)
   }
@@ -209,13 +210,14 @@ export class DescriptorFile implements AsyncIterable<Buffer>, AsyncDisposable {
   }
 
   async #wait(signal: AbortSignal | undefined, writable: boolean): Promise<void> {
-    const closing = this.#closing.signal
     this.#pending++
+    const set = new WaitSet()
+    this.#waiting.add(set)
     try {
-      await waitAny([{ target: this.#fd, readable: !writable, writable }], {
-        signal: signal === undefined ? closing : AbortSignal.any([closing, signal]),
-      })
+      await set.add(this.#fd, { readable: !writable, writable }).wait(signal === undefined ? {} : { signal })
     } finally {
+      this.#waiting.delete(set)
+      void set.close()
       this.#over()
     }
   }
