@@ -227,6 +227,44 @@ test('a pipe that blocks: a silent one occupies no thread, and a signal ends the
   await file.close()
 })
 
+test('reads that overlap follow each other, and one that waits takes no thread and holds up no close()', async (t) => {
+  const [reading, writing] = await pipe(t)
+  const sink = owned(t, DescriptorFile.fromFd(writing))
+  const file = DescriptorFile.fromFd(reading)
+  const room = Buffer.alloc(10)
+  const controller = new AbortController()
+  const first = file.read(room)
+  const aborted = file.read(Buffer.alloc(10), { signal: controller.signal })
+  const second = file.read(room)
+  const third = file.read(Buffer.alloc(10))
+  controller.abort()
+  t.is((await aborted.catch((error) => error)).name, 'AbortError')
+  await sink.write('hello')
+  t.is(await first, 5)
+  t.is(String(room.subarray(0, 5)), 'hello')
+  t.false(await isSettled(second))
+  await sink.write('you')
+  t.is(await second, 3)
+  t.is(String(room.subarray(0, 3)), 'you')
+  await Promise.all([file.close(), t.throwsAsync(third, { code: 'ERR_SOCKET_CLOSED', message: /file is closed/ })])
+})
+
+test('writes that overlap do not mix their pieces, and take no thread while nobody reads', async (t) => {
+  const [reading, writing] = await pipe(t)
+  const file = owned(t, DescriptorFile.fromFd(reading))
+  const sink = DescriptorFile.fromFd(writing)
+  const length = 40_000
+  const writes = ['a', 'b', 'c', 'd', 'e', 'f'].map((letter) => sink.write(letter.repeat(length)))
+  const room = Buffer.alloc(4096)
+  let got = ''
+  while (got.length < 4 * length) got += room.toString('latin1', 0, await file.read(room))
+  t.regex(got, new RegExp(`^a{${length}}b{${length}}c{${length}}d{${length}}`))
+  await Promise.all(writes.slice(0, 4))
+  const last = t.throwsAsync(writes[5], { code: 'ERR_SOCKET_CLOSED' })
+  writes[4].catch(() => {})
+  await Promise.all([sink.close(), last])
+})
+
 test('one signal for many reads keeps nothing of those that are over', async (t) => {
   const { stdout, stderr, code } = await ran(t, `
     import { openSync, writeSync } from 'node:fs'

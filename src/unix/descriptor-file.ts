@@ -7,7 +7,7 @@ import { EAGAIN } from '../errnos.js'
 import * as check from '../arguments.js'
 import { closedError, SocketError } from '../errors.js'
 import { closeDescriptor, statOf, system } from './descriptors.js'
-import { WaitSet } from './wait-any.js'
+import { Direction } from './direction.js'
 
 const CHUNK = 64 * 1024
 /** What a pipe that says it is writable takes without blocking (`PIPE_BUF` of pipe(7)). */
@@ -36,12 +36,13 @@ const lost = new FinalizationRegistry<number>((fd) => {
 export class DescriptorFile implements AsyncIterable<Buffer>, AsyncDisposable {
   readonly #fd: number
   readonly #waits: boolean
-  /** What waits for the descriptor at the moment. */
-  readonly #waiting = new Set<WaitSet>()
+  readonly #reading = new Direction('read')
+  readonly #writing = new Direction('write')
+  #open = true
+  /** Operations that were asked for and are not over. */
   #pending = 0
   #idle: (() => void) | undefined
   #closed: Promise<void> | undefined
-  #detached = false
 
   private constructor(fd: number, waits: boolean) {
     this.#fd = fd
@@ -63,7 +64,7 @@ export class DescriptorFile implements AsyncIterable<Buffer>, AsyncDisposable {
 
   /** The descriptor, or -1 once it is closed or given up. */
   get fd(): number {
-    return this.#detached || this.#closed !== undefined ? -1 : this.#fd
+    return this.#open ? this.#fd : -1
   }
 
   /**
@@ -78,7 +79,9 @@ export class DescriptorFile implements AsyncIterable<Buffer>, AsyncDisposable {
     const position = place(options?.position)
     const signal = check.signal('options.signal', options?.signal)
     signal?.throwIfAborted()
-    return this.#run('read', signal, false, (done) => read(this.#fd, into, 0, into.length, position, done))
+    return this.#inTurn('read', this.#reading, signal, () => {
+      return this.#attempt('read', this.#reading, signal, (done) => read(this.#fd, into, 0, into.length, position, done))
+    })
   }
 
   /**
@@ -90,12 +93,14 @@ export class DescriptorFile implements AsyncIterable<Buffer>, AsyncDisposable {
     const start = place(options?.position)
     const signal = check.signal('options.signal', options?.signal)
     signal?.throwIfAborted()
-    for (let at = 0; at < bytes.length;) {
-      const length = Math.min(bytes.length - at, this.#waits ? PIPE_CHUNK : bytes.length)
-      const position = start === null ? null : start + at
-      at += await this.#run('write', at === 0 ? signal : undefined, true,
-        (done) => write(this.#fd, bytes, at, length, position, done))
-    }
+    return this.#inTurn('write', this.#writing, signal, async () => {
+      for (let at = 0; at < bytes.length;) {
+        const length = Math.min(bytes.length - at, this.#waits ? PIPE_CHUNK : bytes.length)
+        const position = start === null ? null : start + at
+        at += await this.#attempt('write', this.#writing, at === 0 ? signal : undefined,
+          (done) => write(this.#fd, bytes, at, length, position, done))
+      }
+    })
   }
 
   /**
@@ -119,7 +124,7 @@ export class DescriptorFile implements AsyncIterable<Buffer>, AsyncDisposable {
 
   /** Size, times, type (fstat(2)). */
   stat(): Promise<Stats> {
-    return this.#settled<Stats>('fstat', (done) => fstat(this.#fd, done))
+    return this.#underWay('fstat', () => this.#settled<Stats>('fstat', (done) => fstat(this.#fd, done)))
   }
 
   /** What is there, in pieces: a file from its front, a pipe until its end. */
@@ -169,15 +174,16 @@ export class DescriptorFile implements AsyncIterable<Buffer>, AsyncDisposable {
     if (this.#pending > 0) {
       throw new SocketError({ errno: 16, syscall: 'detach', explanation: 'an operation on this file is under way' })
     }
-    this.#detached = true
+    this.#open = false
     lost.unregister(this)
     return this.#fd
   }
 
   async #close(): Promise<void> {
-    if (this.#detached) return
+    if (!this.#open) return
+    this.#open = false
     lost.unregister(this)
-    for (const set of this.#waiting) set.reads.end(() => closedError('close', 'file'))
+    for (const direction of [this.#reading, this.#writing]) direction.end(() => closedError('close', 'file'))
     if (this.#pending > 0) await new Promise<void>((resolve) => { this.#idle = resolve })
     closeDescriptor(this.#fd)
   }
@@ -193,13 +199,28 @@ export class DescriptorFile implements AsyncIterable<Buffer>, AsyncDisposable {
     }
   }
 
+  /** What may block is done one after the other in each direction. */
+  #inTurn<T>(syscall: string, direction: Direction, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+    return this.#underWay(syscall, this.#waits ? () => direction.inTurn(signal, work) : work)
+  }
+
+  async #underWay<T>(syscall: string, work: () => Promise<T>): Promise<T> {
+    this.#assertOpen(syscall)
+    this.#pending++
+    try {
+      return await work()
+    } finally {
+      if (--this.#pending === 0) this.#idle?.()
+    }
+  }
+
   /** Waits until it will not block, where it could, and does it. */
-  async #run(
-    syscall: string, signal: AbortSignal | undefined, writable: boolean, call: (done: Done<number>) => void,
+  async #attempt(
+    syscall: string, direction: Direction, signal: AbortSignal | undefined, call: (done: Done<number>) => void,
   ): Promise<number> {
     for (;;) {
       this.#assertOpen(syscall)
-      if (this.#waits) await this.#wait(signal, writable)
+      if (this.#waits) await direction.ready(this.#fd, signal)
       try {
         return await this.#settled(syscall, call)
       } catch (error) {
@@ -209,37 +230,18 @@ export class DescriptorFile implements AsyncIterable<Buffer>, AsyncDisposable {
     }
   }
 
-  async #wait(signal: AbortSignal | undefined, writable: boolean): Promise<void> {
-    this.#pending++
-    const set = new WaitSet()
-    this.#waiting.add(set)
-    try {
-      await set.add(this.#fd, { readable: !writable, writable }).wait(signal === undefined ? {} : { signal })
-    } finally {
-      this.#waiting.delete(set)
-      void set.close()
-      this.#over()
-    }
-  }
-
   #settled<T>(syscall: string, call: (done: Done<T>) => void): Promise<T> {
     this.#assertOpen(syscall)
-    this.#pending++
     return new Promise<T>((resolve, reject) => {
       call((error, value) => {
-        this.#over()
         if (error) reject(system(error, syscall))
         else resolve(value)
       })
     })
   }
 
-  #over(): void {
-    if (--this.#pending === 0) this.#idle?.()
-  }
-
   #assertOpen(syscall: string): void {
-    if (this.fd < 0) throw closedError(syscall, 'file')
+    if (!this.#open) throw closedError(syscall, 'file')
   }
 }
 
