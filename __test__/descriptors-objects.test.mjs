@@ -265,6 +265,43 @@ test('writes that overlap do not mix their pieces, and take no thread while nobo
   await Promise.all([sink.close(), last])
 })
 
+test('an iterator that waits for a silent pipe ends with return(), and nothing is lost', async (t) => {
+  const [reading, writing] = await pipe(t)
+  const sink = owned(t, DescriptorFile.fromFd(writing))
+  const file = owned(t, DescriptorFile.fromFd(reading))
+  const iterator = file[Symbol.asyncIterator]()
+  const waiting = [iterator.next(), iterator.next()]
+  t.false(await isSettled(waiting[0]))
+  t.deepEqual(await iterator.return(), { value: undefined, done: true })
+  for (const next of [...waiting, iterator.next()]) t.deepEqual(await next, { value: undefined, done: true })
+  await sink.write('for another')
+  const room = Buffer.alloc(20)
+  t.is(String(room.subarray(0, await file.read(room))), 'for another')
+})
+
+test('destroying a stream over a pipe that nothing moves through ends it, and closes the descriptor or not', async (t) => {
+  for (const autoClose of [true, false]) {
+    const [reading] = (await pipe(t)).map((fd) => owned(t, DescriptorFile.fromFd(fd)))
+    const source = reading.createReadStream({ autoClose }).resume()
+    t.false(await isSettled(once(source, 'data')))
+    source.destroy()
+    await once(source, 'close')
+    t.is(reading.fd === -1, autoClose)
+
+    const [silent, full] = (await pipe(t)).map((fd) => owned(t, DescriptorFile.fromFd(fd)))
+    await full.write(Buffer.alloc(65_536))
+    const sink = full.createWriteStream({ autoClose })
+    sink.write('too late')
+    t.false(await isSettled(once(sink, 'finish')))
+    sink.destroy()
+    await once(sink, 'close')
+    t.is(full.fd === -1, autoClose)
+    const got = readAll(silent)
+    await full.close()
+    t.is((await got).length, 65_536)
+  }
+})
+
 test('one signal for many reads keeps nothing of those that are over', async (t) => {
   const { stdout, stderr, code } = await ran(t, `
     import { openSync, writeSync } from 'node:fs'

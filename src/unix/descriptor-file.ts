@@ -6,6 +6,7 @@ import type { Readable, Writable } from 'node:stream'
 import { EAGAIN } from '../errnos.js'
 import * as check from '../arguments.js'
 import { closedError, SocketError } from '../errors.js'
+import { END } from '../iterate.js'
 import { closeDescriptor, statOf, system } from './descriptors.js'
 import { Direction } from './direction.js'
 
@@ -127,15 +128,30 @@ export class DescriptorFile implements AsyncIterable<Buffer>, AsyncDisposable {
     return this.#underWay('fstat', () => this.#settled<Stats>('fstat', (done) => fstat(this.#fd, done)))
   }
 
-  /** What is there, in pieces: a file from its front, a pipe until its end. */
+  /** What is there, in pieces: a file from its front, a pipe until its end, or until `return()` ends the wait. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
-    return this.#chunks()
+    const over = new AbortController()
+    const chunks = this.#chunks(over.signal)
+    return {
+      next: () => chunks.next().catch((error: unknown) => {
+        if (over.signal.aborted) return END
+        throw error
+      }),
+      return() {
+        // A generator's own return() would stand in line behind the next() that waits.
+        over.abort()
+        return chunks.return()
+      },
+      [Symbol.asyncIterator]() {
+        return this
+      },
+    }
   }
 
   /** A `node:stream` of what iteration gives. Destroying it closes the descriptor unless told otherwise. */
   createReadStream(options?: { autoClose?: boolean }): Readable {
     const autoClose = check.bool('options.autoClose', check.options('options', options).autoClose, true)
-    const stream = process.getBuiltinModule('node:stream').Readable.from(this.#chunks(), { objectMode: false })
+    const stream = process.getBuiltinModule('node:stream').Readable.from(this, { objectMode: false })
     if (autoClose) stream.once('close', () => void this.close())
     return stream
   }
@@ -144,15 +160,14 @@ export class DescriptorFile implements AsyncIterable<Buffer>, AsyncDisposable {
   createWriteStream(options?: { autoClose?: boolean }): Writable {
     const autoClose = check.bool('options.autoClose', check.options('options', options).autoClose, true)
     const { Writable } = process.getBuiltinModule('node:stream')
+    const over = new AbortController()
     const stream = new Writable({
-      write: async (chunk: Buffer, _encoding, done) => {
-        try {
-          await this.write(chunk)
-        } catch (error) {
-          done(error as Error)
-          return
-        }
-        done()
+      write: (chunk: Buffer, _encoding, done) => {
+        this.write(chunk, { signal: over.signal }).then(() => done(), done)
+      },
+      destroy: (error, done) => {
+        over.abort()
+        done(error)
       },
     })
     if (autoClose) stream.once('close', () => void this.close())
