@@ -338,6 +338,18 @@ test('a pipe larger than the kernel holds, through streams', async (t) => {
   await Promise.all([from.close(), to.close()])
 })
 
+test('a piece does not hold all the memory that it was read into', async (t) => {
+  const [reading, writing] = (await pipe(t)).map((fd) => owned(t, DescriptorFile.fromFd(fd)))
+  const pieces = reading[Symbol.asyncIterator]()
+  for (const text of ['one', 'two', 'x'.repeat(5000)]) {
+    await writing.write(text)
+    const { value } = await pieces.next()
+    t.is(String(value), text.slice(0, value.length))
+    t.true(value.buffer.byteLength <= 8192, `${value.buffer.byteLength} bytes`)
+  }
+  await pieces.return()
+})
+
 test('the output of a program, through the pipe that it was given', async (t) => {
   const [reading, writing] = await pipe(t)
   const child = spawn('sh', ['-c', 'echo one; echo two >&2; exit 0'], { stdio: ['ignore', writing, 'ignore'] })

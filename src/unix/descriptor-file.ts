@@ -204,13 +204,14 @@ export class DescriptorFile implements AsyncIterable<Buffer>, AsyncDisposable {
   }
 
   async *#chunks(signal?: AbortSignal): AsyncGenerator<Buffer, void, undefined> {
+    const room = Buffer.allocUnsafeSlow(CHUNK)
     for (let position = 0; ;) {
-      const chunk = Buffer.allocUnsafeSlow(CHUNK)
       const where = this.#waits ? {} : { position }
-      const count = await this.read(chunk, signal === undefined ? where : { ...where, signal })
+      const count = await this.read(room, signal === undefined ? where : { ...where, signal })
       if (count === 0) return
       position += count
-      yield chunk.subarray(0, count)
+      // A copy: a line at a time, each would hold all of the memory that it was read into.
+      yield Buffer.from(room.subarray(0, count))
     }
   }
 
