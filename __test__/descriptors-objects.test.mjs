@@ -206,6 +206,15 @@ test('a file: reading at a position, all of it, in pieces, and its state', async
   t.is(await file.read(room, { position: content.length }), 0)
 })
 
+test('more room than Node passes on in one call, and more bytes', async (t) => {
+  const path = place(t, 'file')
+  writeFileSync(path, 'content')
+  const file = owned(t, DescriptorFile.fromFd(await opened(t, path)))
+  t.is(await file.read(new Uint8Array(2 ** 31), { position: 0 }), 7)
+  t.is(await file.read(new Uint8Array(2 ** 32), { position: 0 }), 7)
+  await t.throwsAsync(file.write(new Uint8Array(2 ** 31)), { code: 'EBADF' })
+})
+
 test('a pipe that blocks: a silent one occupies no thread, and a signal ends the wait', async (t) => {
   const [reading, writing] = await pipe(t)
   // More than Node has threads to read files with.

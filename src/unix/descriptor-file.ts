@@ -7,7 +7,7 @@ import { EAGAIN } from '../errnos.js'
 import * as check from '../arguments.js'
 import { closedError, SocketError } from '../errors.js'
 import { END } from '../iterate.js'
-import { closeDescriptor, statOf, system } from './descriptors.js'
+import { closeDescriptor, LARGEST_TRANSFER, statOf, system } from './descriptors.js'
 import { Direction } from './direction.js'
 
 const CHUNK = 64 * 1024
@@ -80,8 +80,9 @@ export class DescriptorFile implements AsyncIterable<Buffer>, AsyncDisposable {
     const position = place(options?.position)
     const signal = check.signal('options.signal', options?.signal)
     signal?.throwIfAborted()
+    const length = Math.min(into.length, LARGEST_TRANSFER)
     return this.#inTurn('read', this.#reading, signal, () => {
-      return this.#attempt('read', this.#reading, signal, (done) => read(this.#fd, into, 0, into.length, position, done))
+      return this.#attempt('read', this.#reading, signal, (done) => read(this.#fd, into, 0, length, position, done))
     })
   }
 
@@ -96,7 +97,7 @@ export class DescriptorFile implements AsyncIterable<Buffer>, AsyncDisposable {
     signal?.throwIfAborted()
     return this.#inTurn('write', this.#writing, signal, async () => {
       for (let at = 0; at < bytes.length;) {
-        const length = Math.min(bytes.length - at, this.#waits ? PIPE_CHUNK : bytes.length)
+        const length = Math.min(bytes.length - at, this.#waits ? PIPE_CHUNK : LARGEST_TRANSFER)
         const position = start === null ? null : start + at
         at += await this.#attempt('write', this.#writing, at === 0 ? signal : undefined,
           (done) => write(this.#fd, bytes, at, length, position, done))

@@ -133,6 +133,9 @@ export function closeDescriptor(fd: number): void {
   if (failed !== null) throw failure(failed)
 }
 
+/** @internal How much to read or write at a time: `node:fs` cuts lengths to 31 bits, so that 4 GiB become nothing. */
+export const LARGEST_TRANSFER = 2 ** 30
+
 /** @internal */
 export function statOf(fd: number): Stats {
   check.descriptor('fd', fd)

@@ -5,7 +5,7 @@ import { ftruncateSync, readSync, writeSync } from 'node:fs'
 import * as check from '../arguments.js'
 import { SocketError } from '../errors.js'
 import { native } from '../native.js'
-import { closeDescriptor, statOf, system } from './descriptors.js'
+import { closeDescriptor, LARGEST_TRANSFER, statOf, system } from './descriptors.js'
 import { failure } from './failures.js'
 
 /** What may no longer be done to a memory file, by anybody (fcntl(2)). */
@@ -114,17 +114,25 @@ function seal(fd: number, seals: number): void {
 }
 
 function fill(fd: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at, bytes.length - at, at)
+  for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at, Math.min(bytes.length - at, LARGEST_TRANSFER), at)
 }
 
 /** What is there, which may be less than `size` when somebody truncates it meanwhile. */
 function copy(fd: number, size: number): ArrayBuffer {
   const bytes = new Uint8Array(size)
+  const have = readInto(fd, bytes, 0)
+  return have === size ? bytes.buffer : bytes.buffer.slice(0, have)
+}
+
+/** Reads what is at `position`, until there is no room or no more; answers how many bytes that were. */
+function readInto(fd: number, room: Uint8Array, position: number): number {
   let have = 0
   try {
-    for (let count = -1; have < size && count !== 0; have += count) count = readSync(fd, bytes, have, size - have, have)
+    for (let count = -1; have < room.length && count !== 0; have += count) {
+      count = readSync(fd, room, have, Math.min(room.length - have, LARGEST_TRANSFER), position + have)
+    }
   } catch (error) {
     throw system(error, 'read')
   }
-  return have === size ? bytes.buffer : bytes.buffer.slice(0, have)
+  return have
 }
