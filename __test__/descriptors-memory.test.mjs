@@ -66,6 +66,17 @@ test('an unsealed one is copied, so that cutting it off harms nobody', (t) => {
   t.is(memoryFromFd(fd).byteLength, 0)
 })
 
+test('the kernel\'s own files say that they are empty, and are read to their end', (t) => {
+  for (const path of ['/proc/version', '/proc/kallsyms', '/proc/sys/kernel/ostype']) {
+    const fd = openSync(path)
+    t.teardown(() => closeSync(fd))
+    t.true(text(memoryFromFd(fd)) === readFileSync(path, 'utf8'), path)
+    t.throws(() => memoryFromFd(fd, { maxLength: 3 }), { code: 'EFBIG', message: /maxLength: 3/ })
+    t.throws(() => memoryFromFd(fd, { shared: true }), { code: 'EINVAL', message: /F_SEAL_SHRINK/ })
+  }
+  t.is(memoryFromFd(memfd(t, 0), { shared: true }).byteLength, 0)
+})
+
 test('shared memory: both sides see what either writes', (t) => {
   const fd = memfd(t, 8192)
   t.deepEqual(sealsOf(fd), ['F_SEAL_SHRINK', 'F_SEAL_GROW'])

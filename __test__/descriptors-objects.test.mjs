@@ -206,6 +206,13 @@ test('a file: reading at a position, all of it, in pieces, and its state', async
   t.is(await file.read(room, { position: content.length }), 0)
 })
 
+test('all of a file of the kernel\'s own, which says that it is empty', async (t) => {
+  for (const path of ['/proc/version', '/proc/kallsyms', '/proc/sys/kernel/ostype']) {
+    const file = owned(t, DescriptorFile.fromFd(await opened(t, path)))
+    t.true(String(await file.readAll()) === readFileSync(path, 'utf8'), path)
+  }
+})
+
 test('more room than Node passes on in one call, and more bytes', async (t) => {
   const path = place(t, 'file')
   writeFileSync(path, 'content')

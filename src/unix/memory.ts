@@ -22,6 +22,7 @@ const EFBIG = 27
 const EINVAL = 22
 const DEFAULT_MAX_LENGTH = 1024 ** 3
 const LONGEST_NAME = 249
+const CHUNK = 64 * 1024
 
 /**
  * A new memory file (memfd_create(2)), closed on exec; the descriptor is the caller's to send and to close.
@@ -75,15 +76,14 @@ export function memoryFromFd(fd: number, options?: { shared?: boolean, maxLength
   if (!stats.isFile()) {
     throw new SocketError({ errno: EINVAL, syscall: 'mmap', explanation: 'the descriptor is not of a file' })
   }
-  if (stats.size > maxLength) {
-    throw new SocketError({
-      errno: EFBIG, syscall: 'mmap', explanation: `the file has ${stats.size} bytes, more than maxLength: ${maxLength}`,
-    })
-  }
-  if (stats.size === 0) return new ArrayBuffer(0)
+  if (stats.size > maxLength) throw tooLarge(`the file has ${stats.size} bytes`, maxLength)
   // -1, for a file that cannot have seals, has every bit.
   const seals = Math.max(native.getSeals(fd), 0)
-  if (!shared && (seals & UNCHANGEABLE) !== UNCHANGEABLE) return copy(fd, stats.size)
+  if (!shared && (seals & UNCHANGEABLE) !== UNCHANGEABLE) {
+    return stats.size > 0 ? copy(fd, stats.size) : copyToTheEnd(fd, maxLength)
+  }
+  // Nothing cannot be mapped.
+  if (stats.size === 0 && (seals & F_SEAL_SHRINK) !== 0) return new ArrayBuffer(0)
   const mapped = native.mapMemory(fd, stats.size, shared)
   if (mapped instanceof ArrayBuffer) return mapped
   throw failure(mapped)
@@ -124,6 +124,19 @@ function copy(fd: number, size: number): ArrayBuffer {
   return have === size ? bytes.buffer : bytes.buffer.slice(0, have)
 }
 
+/** The same of a file that says that it is empty: those of the kernel (proc(5)) do, and are not. */
+function copyToTheEnd(fd: number, maxLength: number): ArrayBuffer {
+  let bytes = new Uint8Array(CHUNK)
+  for (let have = 0; ;) {
+    have += readInto(fd, bytes.subarray(have), have)
+    if (have > maxLength) throw tooLarge(`the file says 0 bytes, and has at least ${have}`, maxLength)
+    if (have < bytes.length) return bytes.buffer.slice(0, have)
+    const larger = new Uint8Array(2 * bytes.length)
+    larger.set(bytes)
+    bytes = larger
+  }
+}
+
 /** Reads what is at `position`, until there is no room or no more; answers how many bytes that were. */
 function readInto(fd: number, room: Uint8Array, position: number): number {
   let have = 0
@@ -135,4 +148,8 @@ function readInto(fd: number, room: Uint8Array, position: number): number {
     throw system(error, 'read')
   }
   return have
+}
+
+function tooLarge(what: string, maxLength: number): SocketError {
+  return new SocketError({ errno: EFBIG, syscall: 'mmap', explanation: `${what}, more than maxLength: ${maxLength}` })
 }
