@@ -9,7 +9,7 @@ import {
   closeDescriptor, describe, DescriptorFile, netServerFromFd, netSocketFromFd, SocketError, socketFromFd, UnixDatagram,
   UnixListener, UnixSeqpacket, UnixSeqpacketListener, UnixStream,
 } from 'nearwire'
-import { closing, drop, isSettled, listening, pair, place, ran, readAll } from './helpers/sockets.mjs'
+import { closing, drop, isSettled, listening, opened, pair, passed, place, ran, readAll } from './helpers/sockets.mjs'
 import { hasPython } from './helpers/peers.mjs'
 
 // Other test files run in this process at the same time: what matters is what a number leads to, not whether it is used.
@@ -18,16 +18,6 @@ const leadsTo = (fd, path) => {
     return readlinkSync(`/proc/self/fd/${fd}`) === path
   } catch {
     return false
-  }
-}
-
-/** A descriptor that Node does not know of, as one that was received: it would close its own once more with the worker. */
-async function opened(t, path, flags = 'r') {
-  const fd = openSync(path, flags)
-  try {
-    return await passed(t, fd)
-  } finally {
-    closeSync(fd)
   }
 }
 
@@ -50,14 +40,6 @@ async function pipe(t) {
   const ends = [await opened(t, path, 'r'), await opened(t, path, 'w')]
   closeSync(both)
   return ends
-}
-
-/** A descriptor as it comes from another process. */
-async function passed(t, fd) {
-  const [left, right] = pair(t)
-  await left.sendMessage({ data: 'x', fds: [fd] })
-  const { fds } = await right.receiveMessage()
-  return fds[0]
 }
 
 test('describe: the three coordinates of sockets, and what else there is', async (t) => {

@@ -3,9 +3,9 @@ import test from 'ava'
 import { execFileSync, spawn } from 'node:child_process'
 import { closeSync, openSync, readSync, writeSync } from 'node:fs'
 import {
-  closeDescriptor, SocketError, UnixDatagram, UnixSeqpacket, UnixStream, waitAny, WaitSet,
+  closeDescriptor, DescriptorFile, SocketError, UnixDatagram, UnixSeqpacket, UnixStream, waitAny, WaitSet,
 } from 'nearwire'
-import { clog, closing, isSettled, listening, pair, place, ran } from './helpers/sockets.mjs'
+import { clog, closing, isSettled, listening, opened, pair, place, ran } from './helpers/sockets.mjs'
 import { hasPython } from './helpers/peers.mjs'
 
 const targets = (ready) => ready.map(({ target }) => target)
@@ -163,18 +163,25 @@ test('one added while the set is waited on counts', async (t) => {
   t.deepEqual(targets(await waiting), [left])
 })
 
-test('a handle that is closed or detached while it is waited on is reported, and has left', async (t) => {
-  for (const end of ['close', 'detach']) {
-    const [left] = pair(t)
-    const [other] = pair(t)
-    const set = closing(t, new WaitSet().add(left).add(other))
-    const waiting = set.wait()
-    const done = left[end]()
-    t.deepEqual(await waiting, [{ target: left, readable: false, writable: false, hungUp: false, error: false, closed: true }])
-    t.is(set.size, 1)
-    t.deepEqual(await set.wait({ timeout: 0 }), [])
-    if (end === 'detach') closeDescriptor(done)
-    t.throws(() => set.add(left), { code: 'ERR_SOCKET_CLOSED' })
+test('what is closed or detached while it is waited on is reported, and has left', async (t) => {
+  const stream = () => UnixStream.pair()[0]
+  const path = place(t, 'pipe')
+  execFileSync('mkfifo', [path])
+  for (const make of [stream, () => stream().framed(), async () => DescriptorFile.fromFd(await opened(t, path, 'r+'))]) {
+    for (const end of ['close', 'detach']) {
+      const target = await make()
+      const [other] = pair(t)
+      const set = closing(t, new WaitSet().add(target).add(other))
+      const waiting = set.wait()
+      t.false(await isSettled(waiting))
+      const done = await target[end]()
+      t.deepEqual(await waiting, [{ target, readable: false, writable: false, hungUp: false, error: false, closed: true }])
+      t.is(set.size, 1)
+      t.false(set.delete(target))
+      t.deepEqual(await set.wait({ timeout: 0 }), [])
+      if (end === 'detach') closeDescriptor(done)
+      t.throws(() => set.add(target), { code: 'ERR_SOCKET_CLOSED' })
+    }
   }
 })
 
@@ -194,6 +201,38 @@ test('a descriptor that was closed while another process has the file does not h
   t.true(user + system < 150_000, `${user + system} microseconds spent`)
   await peer.write('x')
   t.deepEqual(targets(await set.wait()), [other])
+})
+
+test('a number that has come to mean another takes nothing from who has it now', async (t) => {
+  const { stdout, stderr, code } = await ran(t, `
+    import { openSync } from 'node:fs'
+    import { closeDescriptor, DescriptorFile, UnixStream, WaitSet } from 'nearwire'
+    for (const make of [
+      () => UnixStream.pair()[0].detach(),
+      () => UnixStream.pair()[0].framed(),
+      () => DescriptorFile.fromFd(openSync('/dev/null')),
+    ]) {
+      const set = new WaitSet()
+      const first = make()
+      const number = first.fd ?? first
+      set.add(first)
+      if (first === number) closeDescriptor(first)
+      else await first.close()
+      const [left, right] = UnixStream.pair()
+      const heir = [left, right].find(({ fd }) => fd === number)
+      set.add(heir)
+      const found = [set.delete(first), set.size]
+      const [before] = await set.wait()
+      await (heir === left ? right : left).write('x')
+      const [after] = await set.wait()
+      console.log(...found, before.target === first, before.closed, after.target === heir, after.readable)
+      heir.destroy()
+      const again = DescriptorFile.fromFd(openSync('/dev/null'))
+      console.log(again.fd === number, set.add(again).size)
+    }
+  `)
+  t.is(code, 0, stderr)
+  t.is(stdout, 'false 1 true true true true\ntrue 1\n'.repeat(3))
 })
 
 test('a number that was closed and forgotten in the set', async (t) => {

@@ -1,7 +1,7 @@
 // What the socket tests share: places for names, connected streams, and programs of their own.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -60,6 +60,24 @@ export function drop(stream) {
 export function closing(t, handle) {
   t.teardown(() => drop(handle))
   return handle
+}
+
+/** A descriptor as it comes from another process. */
+export async function passed(t, fd) {
+  const [left, right] = pair(t)
+  await left.sendMessage({ data: 'x', fds: [fd] })
+  const { fds } = await right.receiveMessage()
+  return fds[0]
+}
+
+/** A descriptor that Node does not know of, as one that was received: it would close its own once more with the worker. */
+export async function opened(t, path, flags = 'r') {
+  const fd = openSync(path, flags)
+  try {
+    return await passed(t, fd)
+  } finally {
+    closeSync(fd)
+  }
 }
 
 /** So many bytes; fails when the stream ends before. */

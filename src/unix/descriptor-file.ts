@@ -44,6 +44,7 @@ export class DescriptorFile implements AsyncIterable<Buffer>, AsyncDisposable {
   #pending = 0
   #idle: (() => void) | undefined
   #closed: Promise<void> | undefined
+  readonly #whenGone = new Set<() => void>()
 
   private constructor(fd: number, waits: boolean) {
     this.#fd = fd
@@ -190,15 +191,26 @@ export class DescriptorFile implements AsyncIterable<Buffer>, AsyncDisposable {
     if (this.#pending > 0) {
       throw new SocketError({ errno: 16, syscall: 'detach', explanation: 'an operation on this file is under way' })
     }
+    this.#leave()
+    return this.#fd
+  }
+
+  /** @internal Has `callback` called when the descriptor is given up; answers how to take that back. */
+  whenGone(callback: () => void): () => void {
+    this.#whenGone.add(callback)
+    return () => this.#whenGone.delete(callback)
+  }
+
+  /** Nothing begins from here on. */
+  #leave(): void {
     this.#open = false
     lost.unregister(this)
-    return this.#fd
+    this.#whenGone.forEach((tell) => tell())
   }
 
   async #close(): Promise<void> {
     if (!this.#open) return
-    this.#open = false
-    lost.unregister(this)
+    this.#leave()
     for (const direction of [this.#reading, this.#writing]) direction.end(() => closedError('close', 'file'))
     if (this.#pending > 0) await new Promise<void>((resolve) => { this.#idle = resolve })
     closeDescriptor(this.#fd)

@@ -8,6 +8,7 @@ import { eventLoop, giveBack, reserveSlot } from '../loop.js'
 import { type Native, native } from '../native.js'
 import { WAIT } from '../waits.js'
 import { errnoError, failure, unwrap } from './failures.js'
+import { FramedStream } from './framed.js'
 
 /** A handle of this package, anything else with a descriptor, or the descriptor's number. */
 export type WaitTarget = number | { readonly fd: number }
@@ -38,7 +39,10 @@ export interface Ready {
   readonly hungUp: boolean
   /** Something is wrong with it, which reading or writing tells (`EPOLLERR`). */
   readonly error: boolean
-  /** The handle was closed or detached, and has left the set. Nothing else is true then. */
+  /**
+   * The handle was closed or detached, or the descriptor's number means another one by now, and it has left the set. Nothing
+   * else is true then.
+   */
   readonly closed: boolean
 }
 
@@ -68,12 +72,17 @@ interface Member {
   forget: (() => void) | undefined
 }
 
+/** A target that tells when its descriptor is its own no more. */
+interface Mortal {
+  whenGone(callback: () => void): () => void
+}
+
 /**
  * Descriptors to wait on, kept between waits: for programs that wait on thousands of them over and over. One epoll
  * instance, no threads. What is ready is reported at each wait until somebody has dealt with it (level-triggered).
  *
- * What is in the set stays its owner's. A handle of this package that is closed leaves by itself and is reported once as
- * `closed`; delete a bare descriptor before you close it, for the kernel does not tell when it goes.
+ * What is in the set stays its owner's. A handle or a file of this package that is closed leaves by itself and is reported
+ * once as `closed`; delete a bare descriptor before you close it, for the kernel does not tell when it goes.
  *
  * It waits for the kernel: what a handle has read ahead (a framed stream, a loop over messages) is not there any more.
  */
@@ -81,6 +90,7 @@ export class WaitSet extends Handle<Native.UnixMany> {
   protected readonly kind = 'wait set'
   readonly #members = new Map<WaitTarget, Member>()
   readonly #byToken = new Map<number, Member>()
+  readonly #byDescriptor = new Map<number, Member>()
   #lastToken = -1
   #gone: Ready[] = []
 
@@ -114,10 +124,17 @@ export class WaitSet extends Handle<Native.UnixMany> {
     const token = this.#nextToken()
     const failed = this.native.add(fd, wanted.readable, wanted.writable, token)
     if (failed !== null) throw failed.errno === EEXIST ? existing(fd) : failure(failed)
+    // The kernel takes a number twice only when it was closed in between.
+    const stale = this.#byDescriptor.get(fd)
+    if (stale !== undefined) this.#lose(stale)
     const member: Member = { target, fd, token, ...wanted, forget: undefined }
-    if (target instanceof Handle) member.forget = target.whenGone(() => this.#lose(member))
+    member.forget = ownerOf(target)?.whenGone(() => {
+      this.native.remove(fd)
+      this.#lose(member)
+    })
     this.#members.set(target, member)
     this.#byToken.set(token, member)
+    this.#byDescriptor.set(fd, member)
     return this
   }
 
@@ -176,6 +193,7 @@ export class WaitSet extends Handle<Native.UnixMany> {
     for (const member of this.#members.values()) member.forget?.()
     this.#members.clear()
     this.#byToken.clear()
+    this.#byDescriptor.clear()
   }
 
   async #within(waiting: Promise<Ready[]>, timeout: number, owner: object): Promise<Ready[]> {
@@ -239,6 +257,7 @@ export class WaitSet extends Handle<Native.UnixMany> {
     member.forget?.()
     this.#members.delete(member.target)
     this.#byToken.delete(member.token)
+    this.#byDescriptor.delete(member.fd)
   }
 
   #nextToken(): number {
@@ -298,6 +317,12 @@ function descriptorOf(target: WaitTarget): number {
   }
   if (target.fd < 0) throw closedError('epoll_ctl', 'target')
   return target.fd
+}
+
+/** Who tells when a target's descriptor is gone: nobody, for a bare number and for what others made. */
+function ownerOf(target: WaitTarget): Mortal | undefined {
+  const owner = target instanceof FramedStream ? target.stream : target
+  return typeof owner === 'object' && 'whenGone' in owner ? owner as Mortal : undefined
 }
 
 function checkInterest(name: string, given: Interest | undefined): { readable: boolean, writable: boolean } {
