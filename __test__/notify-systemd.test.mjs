@@ -2,8 +2,9 @@
 import test from 'ava'
 import { spawn, spawnSync } from 'node:child_process'
 import { closeSync, fstatSync, openSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
 import { closeDescriptor, DescriptorFile, notify, SocketError, UnixDatagram } from 'nearwire'
-import { abstractName, closing, place, ran } from './helpers/sockets.mjs'
+import { abstractName, closing, isSettled, place, ran } from './helpers/sockets.mjs'
 import { startCommand } from './helpers/programs.mjs'
 import { hasPython } from './helpers/peers.mjs'
 
@@ -36,6 +37,9 @@ test.serial('nobody asked: false, and no error', async (t) => {
   ]
   t.deepEqual([...new Set(await Promise.all(calls))], [false])
   t.is(notify.watchdogTimeout(), null)
+  t.is(await notify.keepAlive(), undefined)
+  environment(t, { NOTIFY_SOCKET: '', WATCHDOG_USEC: '20000' })
+  t.false(await notify.watchdog())
   t.is(await notify.keepAlive(), undefined)
 })
 
@@ -154,6 +158,55 @@ test.serial('the watchdog: how often, for whom, and while alive only', async (t)
   t.is(notify.watchdogTimeout(), 20)
   environment(t, { WATCHDOG_USEC: '0' })
   t.throws(() => notify.watchdogTimeout(), { code: 'ERR_INVALID_ARG_VALUE', message: /WATCHDOG_USEC/ })
+})
+
+test.serial('a manager that does not read holds neither the process nor who wants keepAlive to end', async (t) => {
+  const path = place(t)
+  await manager(t, path)
+  const filler = closing(t, UnixDatagram.unbound())
+  let full
+  while ((full = filler.send('full', { to: path })) === undefined) continue
+  full.catch(() => {})
+  environment(t, { NOTIFY_SOCKET: path, WATCHDOG_USEC: '20000', WATCHDOG_PID: undefined })
+  const { stdout, stderr, code } = await ran(t, `
+    import { notify } from 'nearwire'
+    notify.keepAlive(() => { console.log('asked'); return true })
+  `)
+  t.is(code, 0, stderr)
+  t.is(stdout, 'asked\n')
+  const controller = new AbortController()
+  const keeping = notify.keepAlive(undefined, { signal: controller.signal })
+  t.false(await isSettled(keeping))
+  controller.abort()
+  await keeping
+})
+
+test.serial('the time that isAlive takes is no part of the pause', async (t) => {
+  const path = place(t)
+  const heard = await manager(t, path)
+  environment(t, { NOTIFY_SOCKET: path, WATCHDOG_USEC: '1000000', WATCHDOG_PID: undefined })
+  const controller = new AbortController()
+  const keeping = notify.keepAlive(() => delay(750, true), { signal: controller.signal })
+  await heard.receive()
+  const first = performance.now()
+  await heard.receive()
+  const pause = performance.now() - first
+  t.true(pause < 1000, `${pause} ms`)
+  controller.abort()
+  await keeping
+})
+
+test.serial('a watchdog of months is told no more often than a timer can wait', async (t) => {
+  const path = place(t)
+  const heard = await manager(t, path)
+  const { stdout, stderr, code } = await ran(t, `
+    import { notify } from 'nearwire'
+    process.on('warning', ({ name }) => console.log(name))
+    notify.keepAlive()
+  `, { env: { NOTIFY_SOCKET: path, WATCHDOG_USEC: String(60 * 86_400e6) } })
+  t.is(code, 0, stderr)
+  t.is(stdout, '')
+  t.is(String((await heard.receive()).data), 'WATCHDOG=1')
 })
 
 test.serial('what keepAlive finds out is thrown', async (t) => {

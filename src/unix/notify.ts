@@ -12,6 +12,8 @@ import { waitAny } from './wait-any.js'
 const EOPNOTSUPP = 95
 const LONGEST_NAME = 255
 const SHORTEST_INTERVAL = 1
+/** What a timer holds. */
+const LONGEST_INTERVAL = 0x7fff_ffff
 
 /** Variables of a notification, such as `{ READY: 1, STATUS: 'serving' }`; see sd_notify(3). */
 export type Notification = Readonly<Record<string, string | number>>
@@ -39,16 +41,25 @@ async function send(state: string | Notification, options?: NotifyOptions & { fd
   const fds = descriptors('options.fds', given)
   const signal = check.signal('options.signal', aborts)
   signal?.throwIfAborted()
+  return deliver(text, { fds, signal })
+}
+
+/** Sends what was checked. Unless it `holds` the process, that may end while the service manager has no room. */
+async function deliver(
+  text: string,
+  { fds = [], signal, holds = true }: { fds?: readonly number[], signal: AbortSignal | undefined, holds?: boolean },
+): Promise<boolean> {
   const target = targetOf(process.env['NOTIFY_SOCKET'])
   if (target === undefined) return false
   if (typeof target === 'object' && 'cid' in target) {
     if (fds.length > 0) {
       throw new SocketError({ errno: EOPNOTSUPP, syscall: 'sendmsg', explanation: 'descriptors do not travel over vsock' })
     }
-    await sendOverVsock(target, text, signal)
+    await sendOverVsock(target, text, { signal, holds })
     return true
   }
   const socket = UnixDatagram.unbound({ sendBuffer: 8 * 1024 * 1024 })
+  if (!holds) socket.unref()
   try {
     await socket.send(text, { to: target, fds, ...(signal === undefined ? {} : { signal }) })
     await socket.flush()
@@ -111,9 +122,9 @@ function watchdogTimeout(): number | null {
 }
 
 /**
- * Tells `watchdog()` twice as often as is asked for, as long as `isAlive` answers true, and until the signal is aborted; a
- * failure to tell is thrown, and so is what `isAlive` throws. Settles at once when nobody asks. Does not keep the process
- * alive.
+ * Asks `isAlive` twice as often as the service manager wants to hear, and tells `watchdog()` when it answers true, until
+ * the signal is aborted; a failure to tell is thrown, and so is what `isAlive` throws. Settles at once when nobody asks.
+ * Does not keep the process alive, also not while the service manager has no room.
  *
  *     notify.keepAlive(() => database.isConnected, { signal })
  */
@@ -121,14 +132,19 @@ async function keepAlive(isAlive: () => boolean | Promise<boolean> = () => true,
   if (typeof isAlive !== 'function') throw check.invalidType('isAlive', isAlive, 'a function')
   const signal = check.signal('options.signal', check.options('options', options).signal)
   const timeout = watchdogTimeout()
-  if (timeout === null || process.env['NOTIFY_SOCKET'] === undefined) return
-  const interval = Math.max(timeout / 2, SHORTEST_INTERVAL)
+  if (timeout === null || targetOf(process.env['NOTIFY_SOCKET']) === undefined) return
+  const interval = Math.min(Math.max(timeout / 2, SHORTEST_INTERVAL), LONGEST_INTERVAL)
   const { setTimeout: delay } = process.getBuiltinModule('node:timers/promises')
   const pause = signal === undefined ? { ref: false } : { ref: false, signal }
-  for (;;) {
-    if (signal?.aborted === true) return
-    if (await isAlive()) await watchdog()
-    await delay(interval, undefined, pause).catch(() => {})
+  try {
+    while (signal?.aborted !== true) {
+      const began = performance.now()
+      if (await isAlive()) await deliver('WATCHDOG=1', { signal, holds: false })
+      // What asking and telling took is no part of the pause: the service manager's clock went on.
+      await delay(Math.ceil(Math.max(began + interval - performance.now(), SHORTEST_INTERVAL)), undefined, pause)
+    }
+  } catch (error) {
+    if (signal?.aborted !== true) throw error
   }
 }
 

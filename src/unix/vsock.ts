@@ -5,7 +5,7 @@ import { readSync, writeSync } from 'node:fs'
 import { native } from '../native.js'
 import { closeDescriptor, system } from './descriptors.js'
 import { failure, unwrap } from './failures.js'
-import { waitAny } from './wait-any.js'
+import { type WaitOptions, WaitSet } from './wait-any.js'
 
 const KINDS: Readonly<Record<string, number>> = { '-stream': 1, '-dgram': 2, '-seqpacket': 5 }
 const SOCK_DGRAM = 2
@@ -27,27 +27,41 @@ export function vsockTarget(text: string): VsockTarget | undefined {
   return { kind: parts[1] === undefined ? undefined : KINDS[parts[1]], cid, port }
 }
 
-/** Connects, sends, and on a connection waits until the other side has seen the end, as sd_notify(3) does. */
-export async function sendOverVsock({ kind, cid, port }: VsockTarget, text: string, signal?: AbortSignal): Promise<void> {
-  const waiting = signal === undefined ? {} : { signal }
-  const { fd, kindNumber } = unwrap(native.connectVsock(kind, cid, port))
-  const writable = (): Promise<unknown> => waitAny([{ target: fd, writable: true }], waiting)
+/** Sends, and waits as sd_notify(3) does. Unless it `holds` the process, that may end meanwhile. */
+export async function sendOverVsock(
+  target: VsockTarget, text: string, { signal, holds }: { signal: AbortSignal | undefined, holds: boolean },
+): Promise<void> {
+  const set = new WaitSet()
+  if (!holds) set.unref()
   try {
-    await writable()
+    await converse(target, text, set, signal === undefined ? {} : { signal })
+  } finally {
+    void set.close()
+  }
+}
+
+/** Connects, sends, and on a connection waits until the other side has seen the end. */
+async function converse({ kind, cid, port }: VsockTarget, text: string, set: WaitSet, options: WaitOptions): Promise<void> {
+  const { fd, kindNumber } = unwrap(native.connectVsock(kind, cid, port))
+  try {
+    set.add(fd, { writable: true })
+    await set.wait(options)
     const failed = native.vsockFailure(fd)
     if (failed !== null) throw failure(failed)
     const bytes = Buffer.from(text)
     for (let at = 0; at < bytes.length;) {
       const count = attempt('write', () => writeSync(fd, bytes, at))
-      if (count === undefined) await writable()
+      if (count === undefined) await set.wait(options)
       else at += count
     }
     if (kindNumber === SOCK_DGRAM) return
     const unended = native.shutdownVsock(fd)
     if (unended !== null) throw failure(unended)
+    set.change(fd, { readable: true })
     const room = Buffer.alloc(1)
-    while (attempt('read', () => readSync(fd, room)) === undefined) await waitAny([{ target: fd }], waiting)
+    while (attempt('read', () => readSync(fd, room)) === undefined) await set.wait(options)
   } finally {
+    set.delete(fd)
     closeDescriptor(fd)
   }
 }
