@@ -18,7 +18,8 @@ export class UnixListener extends Listening<UnixStream> {
   }
 
   /**
-   * Adopts a listening stream descriptor, from service activation or another process. Its name is never unlinked.
+   * Adopts a listening stream descriptor, from service activation or another process. Its name is never unlinked, and
+   * `address` is what the kernel remembers of it.
    *
    * Errors: `EBADF`, `ENOTSOCK`, `EAFNOSUPPORT` (not AF_UNIX), `EPROTOTYPE` (not a stream socket), `EINVAL` (not
    * listening); the descriptor then stays as it was.

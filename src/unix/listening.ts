@@ -26,7 +26,10 @@ export interface ListenOptions extends Omit<ReceiveOptions, 'receiveBuffer' | 's
    * closes at once refuses who had found it just before (the kernel looks for the file first, then for its socket).
    */
   takeover?: boolean | 'stale'
-  /** Remove the socket file on close, if it is still the one made here. Default true. */
+  /**
+   * Remove the socket file on close, if it is still the one made here. Default true. Not for a listener that is passed to
+   * another process and closed here; one that is detached leaves its file anyway.
+   */
   unlinkOnClose?: boolean
   /** Microseconds that `read()` of an accepted stream tries before it waits; default 0. */
   busyPoll?: number
@@ -86,7 +89,10 @@ function open(make: (slot: number) => Native.UnixListener | Native.Failure, addr
 
 /** A listening socket that makes `S` of each connection. */
 export abstract class Listening<S> extends Handle<Native.UnixListener> implements AsyncIterable<S> {
-  /** The name that clients connect to. */
+  /**
+   * The name that clients connect to. An adopted listener says what the kernel remembers: where this package bound a path,
+   * that is the temporary name that it was renamed from, and leads nowhere.
+   */
   readonly address: UnixAddress
   protected readonly kind = 'listener'
   /** @internal */

@@ -18,7 +18,8 @@ export class UnixSeqpacketListener extends Listening<UnixSeqpacket> {
   }
 
   /**
-   * Adopts a listening seqpacket descriptor, from service activation or another process. Its name is never unlinked.
+   * Adopts a listening seqpacket descriptor, from service activation or another process. Its name is never unlinked, and
+   * `address` is what the kernel remembers of it.
    *
    * Errors: `EBADF`, `ENOTSOCK`, `EAFNOSUPPORT` (not AF_UNIX), `EPROTOTYPE` (not a seqpacket socket), `EINVAL` (not
    * listening); the descriptor then stays as it was.
