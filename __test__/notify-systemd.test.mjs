@@ -160,13 +160,26 @@ test.serial('the watchdog: how often, for whom, and while alive only', async (t)
   t.throws(() => notify.watchdogTimeout(), { code: 'ERR_INVALID_ARG_VALUE', message: /WATCHDOG_USEC/ })
 })
 
-test.serial('a manager that does not read holds neither the process nor who wants keepAlive to end', async (t) => {
-  const path = place(t)
-  await manager(t, path)
+/** Sends a manager as much as fits. */
+function fill(t, path) {
   const filler = closing(t, UnixDatagram.unbound())
   let full
   while ((full = filler.send('full', { to: path })) === undefined) continue
   full.catch(() => {})
+}
+
+test.serial('a manager that does not read: the time of a barrier is over nevertheless', async (t) => {
+  const path = place(t)
+  await manager(t, path)
+  fill(t, path)
+  environment(t, { NOTIFY_SOCKET: path })
+  await t.throwsAsync(notify.barrier({ timeout: 20 }), { instanceOf: SocketError, code: 'ETIMEDOUT', message: /20 ms/ })
+})
+
+test.serial('a manager that does not read holds neither the process nor who wants keepAlive to end', async (t) => {
+  const path = place(t)
+  await manager(t, path)
+  fill(t, path)
   environment(t, { NOTIFY_SOCKET: path, WATCHDOG_USEC: '20000', WATCHDOG_PID: undefined })
   const { stdout, stderr, code } = await ran(t, `
     import { notify } from 'nearwire'

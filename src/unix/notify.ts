@@ -179,18 +179,27 @@ async function removeFds(name: string, options?: NotifyOptions): Promise<boolean
  * Errors: `ETIMEDOUT`, after `timeout` milliseconds (default: as long as it takes); those of `send()`.
  */
 async function barrier(options?: NotifyOptions & { timeout?: number }): Promise<boolean> {
-  const { timeout: given, signal } = check.options('options', options)
+  const { timeout: given, signal: aborts } = check.options('options', options)
   const timeout = given === undefined ? undefined : check.milliseconds('options.timeout', given)
+  const signal = check.signal('options.signal', aborts)
+  signal?.throwIfAborted()
+  // One end for both waits: for room at the service manager, and for its answer.
+  const over = new AbortController()
+  const abort = (): void => over.abort(signal?.reason)
+  signal?.addEventListener('abort', abort, { once: true })
+  const timer = timeout === undefined ? undefined : setTimeout(() => {
+    over.abort(timeoutError('poll', timeout, undefined, 'the service manager has not answered'))
+  }, timeout)
   const [ours, theirs] = UnixStream.pair()
   try {
-    const aborts = signal === undefined ? {} : { signal }
-    if (!await send('BARRIER=1', { fds: [theirs.fd], ...aborts })) return false
+    if (!await send('BARRIER=1', { fds: [theirs.fd], signal: over.signal })) return false
     await theirs.close()
     // Nobody writes there: it is ready when the last copy of the other end is closed.
-    const closed = await waitAny([{ target: ours }], { ...aborts, ...(timeout === undefined ? {} : { timeout }) })
-    if (closed.length === 0) throw timeoutError('poll', timeout as number, undefined, 'the service manager has not answered')
+    await waitAny([{ target: ours }], { signal: over.signal })
     return true
   } finally {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', abort)
     void ours.close()
     void theirs.close()
   }
