@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { UnixDatagram } from 'nearwire'
+import { json, raw, UnixDatagram, UnixStream } from 'nearwire'
 import { inNamespace, start } from './helpers/namespace.mjs'
 
 const root = join(import.meta.dirname, '..')
@@ -21,9 +21,24 @@ async function serving(run, path) {
   return program
 }
 
-test('framed messages: the client gets its answer', async () => {
+test('framed messages: the client gets its answer, and so does another meanwhile', async () => {
   await serving(server, '/run/app.sock')
+  const one = client()
+  await one.said("{ hello: 'you' }\n")
   await client().said("{ hello: 'you' }\n")
+  assert.equal(one.child.exitCode, null)
+})
+
+test('framed messages: clients that leave, or speak something else, leave nothing behind', async () => {
+  // The server of the test before, which may have 600 descriptors.
+  for (let count = 0; count < 700; count++) {
+    const stream = await UnixStream.connect('/run/app.sock')
+    const messages = stream.framed({ codec: count % 100 === 0 ? raw() : json() })
+    await messages.send(count % 100 === 0 ? 'no JSON' : { name: `${count}` })
+    if (count % 100 === 0) assert.equal((await messages[Symbol.asyncIterator]().next()).done, true)
+    else assert.deepEqual((await messages[Symbol.asyncIterator]().next()).value, { hello: `${count}` })
+    await stream.close()
+  }
 })
 
 test('the datagram server answers whoever asked, and closes what it was passed', async (t) => {
@@ -36,6 +51,20 @@ test('the datagram server answers whoever asked, and closes what it was passed',
     const { data } = await socket.receive({ signal: AbortSignal.timeout(10_000) })
     assert.equal(String(data), 'got 5 bytes and 250 files')
   }
+})
+
+test('the datagram server answers others when a client has left, and when one does not read', async (t) => {
+  // The server of the test before.
+  const gone = await UnixDatagram.bind('auto')
+  await gone.send('leaving', { to: '/run/log.sock' })
+  await gone.close()
+  const deaf = await UnixDatagram.bind('auto')
+  const socket = await UnixDatagram.bind('auto')
+  t.after(() => Promise.all([deaf.close(), socket.close()]))
+  for (let count = 0; count < 30; count++) await deaf.send('hello', { to: '/run/log.sock' })
+  await socket.send('hello', { to: '/run/log.sock' })
+  const { data } = await socket.receive({ signal: AbortSignal.timeout(10_000) })
+  assert.equal(String(data), 'got 5 bytes and 0 files')
 })
 
 test('netlink: lists the interfaces and ends', async () => {
