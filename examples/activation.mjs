@@ -19,8 +19,13 @@ await notify.ready()
 notify.keepAlive().catch((error) => console.error(error.message))
 
 let count = 0
-for await (const stream of listener) {
-  await stream.write(`you are number ${++count} at ${activated?.name ?? 'a socket of my own'}\n`)
-  await stream.close()
-  await notify.status(`${count} served`)
+for await (const stream of listener) serve(stream, ++count).catch((error) => console.error(error.message))
+
+async function serve(stream, number) {
+  try {
+    await stream.write(`you are number ${number} at ${activated?.name ?? 'a socket of my own'}\n`)
+  } finally {
+    await stream.close()
+  }
+  await notify.status(`${number} served`)
 }

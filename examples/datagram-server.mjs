@@ -10,5 +10,10 @@ process.once('SIGTERM', () => socket.close())
 
 for await (const { data, from } of socket) {
   // A sender without a name cannot be answered.
-  if (from !== null) await socket.send(`${data}, too`, { to: from })
+  if (from !== null) answer(from, `${data}, too`).catch((error) => console.error(error.message))
+}
+
+async function answer(to, text) {
+  // Whoever has left is an error, and whoever does not read keeps nobody waiting.
+  await socket.send(text, { to, signal: AbortSignal.timeout(1000) })
 }

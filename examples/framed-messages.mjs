@@ -7,7 +7,7 @@ import { json, UnixListener, UnixStream } from 'nearwire'
 const name = { abstract: `nearwire-example-${process.pid}` }
 
 const listener = await UnixListener.listen(name)
-serve()
+listen()
 
 const client = (await UnixStream.connect(name)).framed({ codec: json() })
 for (let n = 1; n <= 3; n++) client.send([n, n])
@@ -19,14 +19,19 @@ for await (const sum of client) {
 await client.close()
 await listener.close()
 
-async function serve() {
-  for await (const stream of listener) {
-    // At most 1 KiB a message: a longer one is refused before memory is spent on it.
-    const messages = stream.framed({ codec: json(), maxLength: 1024 })
+async function listen() {
+  for await (const stream of listener) serve(stream).catch((error) => console.error(error.message))
+}
+
+async function serve(stream) {
+  // At most 1 KiB a message: a longer one is refused before memory is spent on it.
+  const messages = stream.framed({ codec: json(), maxLength: 1024 })
+  try {
     for await (const [left, right] of messages) {
       // A promise comes back only when the peer is not keeping up.
       await messages.send(left + right)
     }
+  } finally {
     await messages.close()
   }
 }

@@ -6,11 +6,16 @@ import { delimiter, text, UnixListener } from 'nearwire'
 const listener = await UnixListener.listen(process.argv[2] ?? '/tmp/nearwire-lines.sock', { mode: 0o600 })
 console.log(`listening at ${listener.address.path}`)
 
-for await (const stream of listener) {
+for await (const stream of listener) serve(stream).catch((error) => console.error(error.message))
+
+async function serve(stream) {
   const lines = stream.framed({ framing: delimiter('\n'), codec: text() })
-  for await (const line of lines) {
-    if (line === 'stop') await listener.close()
-    lines.send(line.toUpperCase())
+  try {
+    for await (const line of lines) {
+      if (line === 'stop') await listener.close()
+      await lines.send(line.toUpperCase())
+    }
+  } finally {
+    await lines.close()
   }
-  await lines.close()
 }

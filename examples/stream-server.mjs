@@ -17,8 +17,11 @@ for await (const stream of listener) {
 }
 
 async function serve(stream) {
-  for await (const bytes of stream) {
-    for (const byte of bytes) await stream.write(byte === 65 ? 'B' : '?')
+  try {
+    for await (const bytes of stream) {
+      for (const byte of bytes) await stream.write(byte === 65 ? 'B' : '?')
+    }
+  } finally {
+    await stream.close()
   }
-  await stream.close()
 }
