@@ -78,6 +78,11 @@ test('a list, message by message, batch by batch, or all at once', async (t) => 
       assert.equal(batch.type(i), 20)
       assert.ok(batch.data.subarray(batch.start(i), batch.end(i)).equals(batch.at(i).payload))
     }
+    for (const index of [batch.length, -1, 0.5]) {
+      for (const ask of ['at', 'start', 'end', 'type']) {
+        assert.throws(() => batch[ask](index), { name: 'RangeError', code: 'ERR_OUT_OF_RANGE' }, `${ask} ${index}`)
+      }
+    }
   }
   assert.deepEqual((await client.dump(everyLink).toArray()).map(({ payload }) => Link.decode(payload).name), ['lo'])
 })

@@ -1,3 +1,4 @@
+import { outOfRange } from '../arguments.js'
 import { cut } from '../cut.js'
 import { readU16, readU32 } from './bytes.js'
 import { NLMSG_HDRLEN } from './constants.js'
@@ -33,26 +34,26 @@ export class NetlinkMessageBatch implements Iterable<ReceivedMessage> {
     return this.#headers.length
   }
 
-  /** Where the payload of message `index` begins in `data`. */
+  /** Where the payload of message `index` begins in `data`. Throws `ERR_OUT_OF_RANGE` without one, as the others do. */
   start(index: number): number {
-    return (this.#headers[index] as number) + NLMSG_HDRLEN
+    return this.#header(index) + NLMSG_HDRLEN
   }
 
   /** Where the payload of message `index` ends in `data`. */
   end(index: number): number {
-    const header = this.#headers[index] as number
+    const header = this.#header(index)
     return header + readU32(this.data, header)
   }
 
   /** The `nlmsg_type` of message `index`. */
   type(index: number): number {
-    return readU16(this.data, (this.#headers[index] as number) + 4)
+    return readU16(this.data, this.#header(index) + 4)
   }
 
   /** Message `index`; its payload is a view of `data`. */
   at(index: number): ReceivedMessage {
     const { data } = this
-    const header = this.#headers[index] as number
+    const header = this.#header(index)
     const begin = this.#base + header
     return {
       type: readU16(data, header + 4),
@@ -61,6 +62,14 @@ export class NetlinkMessageBatch implements Iterable<ReceivedMessage> {
       portId: readU32(data, header + 12),
       payload: cut(this.#memory, begin + NLMSG_HDRLEN, begin + readU32(data, header)),
     }
+  }
+
+  #header(index: number): number {
+    return this.#headers[index] ?? this.#refuse(index)
+  }
+
+  #refuse(index: number): never {
+    throw outOfRange('index', index, `an integer from 0 to ${this.length - 1}`)
   }
 
   /** The messages one after the other. */

@@ -24,7 +24,8 @@ const nothing = Buffer.alloc(0)
 const noMemory = nothing.buffer as ArrayBuffer
 
 /** Where the bounds of a batch are collected, before their number is known; one at a time on this thread. */
-let bounds = new Uint32Array(8192)
+let starts = new Uint32Array(4096)
+let ends = new Uint32Array(4096)
 
 function grown(array: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
   const larger = new Uint32Array(array.length * 2)
@@ -204,13 +205,16 @@ export class FramedStream<T = Buffer, Sent = Uint8Array | string> implements Asy
       let count = 0
       const end = this.#end
       while (at < end && (outcome = scanner.scan(buffer, at, end)) === FOUND) {
-        if (count === bounds.length) bounds = grown(bounds)
-        bounds[count++] = scanner.start
-        bounds[count++] = scanner.end
+        if (count === starts.length) [starts, ends] = [grown(starts), grown(ends)]
+        starts[count] = scanner.start
+        ends[count++] = scanner.end
         at = scanner.next
       }
       this.#start = at
-      if (count > 0) return { value: new MessageBatch<T>(buffer, this.#memory, bounds.slice(0, count), this.#codec), done: false }
+      if (count > 0) {
+        const value = new MessageBatch<T>(buffer, this.#memory, starts.slice(0, count), ends.slice(0, count), this.#codec)
+        return { value, done: false }
+      }
       if (outcome === TOO_LONG) throw this.#tooLongToReceive()
       const filled = this.#fill()
       if (filled === WAIT) return WAIT

@@ -10,26 +10,28 @@ export class MessageBatch<T = Buffer> implements Iterable<T> {
   readonly length: number
   readonly #memory: ArrayBuffer
   readonly #codec: Codec<T, never>
-  /** Where each begins and ends. */
-  readonly #bounds: Uint32Array
+  /** Where each begins, and where it ends. */
+  readonly #starts: Uint32Array
+  readonly #ends: Uint32Array
 
   /** @internal `memory` is that of `data`, from its beginning. */
-  constructor(data: Buffer, memory: ArrayBuffer, bounds: Uint32Array, codec: { decode(bytes: Buffer): T }) {
+  constructor(data: Buffer, memory: ArrayBuffer, starts: Uint32Array, ends: Uint32Array, codec: { decode(bytes: Buffer): T }) {
     this.data = data
     this.#memory = memory
-    this.length = bounds.length / 2
-    this.#bounds = bounds
+    this.length = starts.length
+    this.#starts = starts
+    this.#ends = ends
     this.#codec = codec as Codec<T, never>
   }
 
   /** Where message `index` begins in `data`. Throws `ERR_OUT_OF_RANGE` without such a message, as the others do. */
   start(index: number): number {
-    return this.#bounds[this.#place(index)] as number
+    return this.#starts[index] ?? this.#refuse(index)
   }
 
   /** Where message `index` ends in `data`. */
   end(index: number): number {
-    return this.#bounds[this.#place(index) + 1] as number
+    return this.#ends[index] ?? this.#refuse(index)
   }
 
   /** Message `index`, decoded. */
@@ -37,10 +39,8 @@ export class MessageBatch<T = Buffer> implements Iterable<T> {
     return this.#codec.decode(cut(this.#memory, this.start(index), this.end(index)))
   }
 
-  #place(index: number): number {
-    // A shift makes an index of whatever is none.
-    if (index >>> 0 !== index || index >= this.length) throw check.outOfRange('index', index, `an integer from 0 to ${this.length - 1}`)
-    return index * 2
+  #refuse(index: number): never {
+    throw check.outOfRange('index', index, `an integer from 0 to ${this.length - 1}`)
   }
 
   /** The messages one after the other, decoded. */
