@@ -16,15 +16,16 @@ import { directory, root } from './helpers/sockets.mjs'
 const alternatives = join(import.meta.dirname, 'alternatives')
 
 const node = [process.execPath]
-/** Node's own column: Node 24, for one, refuses paths that Node 20 cuts. */
-const notNode20 = () => process.versions.node.startsWith('20.') ? undefined : `the table speaks of Node 20, this is ${process.version}`
+/** What others have under Node is said of Node 20: Node 24, for one, refuses paths that it cuts. */
+const notNode20 = process.versions.node.startsWith('20.') ? undefined : `the table speaks of Node 20, this is ${process.version}`
+const needs = (name) => () => notNode20 ?? missingAlternative(name)
 /** The table's columns and how their probes are run. */
 const COLUMNS = {
   'nearwire': { file: 'nearwire', command: node },
-  '`net`': { file: 'net', command: node, needs: notNode20 },
-  'node-unix-socket': { file: 'node-unix-socket', command: node, needs: () => missingAlternative('node-unix-socket') },
-  'unix-dgram': { file: 'unix-dgram', command: node, needs: () => missingAlternative('unix-dgram') },
-  'usocket': { file: 'usocket', command: node, needs: () => missingAlternative('usocket') },
+  '`net`': { file: 'net', command: node, needs: () => notNode20 },
+  'node-unix-socket': { file: 'node-unix-socket', command: node, needs: needs('node-unix-socket') },
+  'unix-dgram': { file: 'unix-dgram', command: node, needs: needs('unix-dgram') },
+  'usocket': { file: 'usocket', command: node, needs: needs('usocket') },
   'Deno': { file: 'deno', command: [deno, 'run', '--allow-all'], flag: '--unstable-net', needs: () => missingRuntime(deno) },
   'Bun': { file: 'bun', command: [bun, 'run'], needs: () => missingRuntime(bun) },
 }

@@ -336,15 +336,18 @@ test('a pipe larger than the kernel holds, through streams', async (t) => {
   await Promise.all([from.close(), to.close()])
 })
 
-test('a piece does not hold all the memory that it was read into', async (t) => {
+test('pieces do not hold all the memory that they were read into', async (t) => {
   const [reading, writing] = (await pipe(t)).map((fd) => owned(t, DescriptorFile.fromFd(fd)))
   const pieces = reading[Symbol.asyncIterator]()
-  for (const text of ['one', 'two', 'x'.repeat(5000)]) {
-    await writing.write(text)
+  const memories = new Set()
+  for (let index = 0; index < 400; index++) {
+    await writing.write(`${index}`)
     const { value } = await pieces.next()
-    t.is(String(value), text.slice(0, value.length))
-    t.true(value.buffer.byteLength <= 8192, `${value.buffer.byteLength} bytes`)
+    t.is(String(value), `${index}`)
+    memories.add(value.buffer)
   }
+  // Node cuts many small ones out of one memory.
+  t.true(memories.size < 100, `${memories.size}`)
   await pieces.return()
 })
 
